@@ -1,0 +1,123 @@
+// Package config reads a node's configuration: one YAML file, over which
+// STARLING_* variables and then command-line settings are laid. Every role
+// reads the same file and looks only at its own part. starling.example.yaml
+// lists every key with its default; docs/config.md says how they combine.
+package config
+
+import "time"
+
+// Off as the value of a listen key switches that listener off.
+const Off = "off"
+
+// Config is a node's whole configuration. Default gives the documented
+// defaults; a Config that was not made by Default or Load is not usable.
+type Config struct {
+	Node     string   `yaml:"node"`      // name in the cluster; empty: the machine's host name
+	StateDir string   `yaml:"state_dir"` // keys and certificates; relative to the working directory
+	Bind     string   `yaml:"bind"`      // localhost, all, or an IP address: the host of every listen key that names none
+	Hosts    []string `yaml:"hosts"`     // names and addresses of this node from elsewhere, for its certificates
+	Log      Log      `yaml:"log"`
+	Origin   Origin   `yaml:"origin"`
+	Relay    Relay    `yaml:"relay"`
+	Edge     Edge     `yaml:"edge"`
+	Tracker  Tracker  `yaml:"tracker"`
+	STUN     STUN     `yaml:"stun"`
+	Admin    Admin    `yaml:"admin"`
+	Demo     Demo     `yaml:"demo"`
+}
+
+// Log says what a node writes on its standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text or json
+}
+
+// Origin takes a broadcast in and packages it.
+type Origin struct {
+	RTMPListen      string        `yaml:"rtmp_listen"`      // HOST:PORT or :PORT
+	SegmentDuration time.Duration `yaml:"segment_duration"` // also the distance of key frames in the ladder
+	PartDuration    time.Duration `yaml:"part_duration"`
+	FFmpeg          string        `yaml:"ffmpeg"` // program that encodes the ladder
+	Ladder          []Rung        `yaml:"ladder"` // video, best first
+	AudioBitrate    int           `yaml:"audio_bitrate"`
+}
+
+// Rung is one video rendition of the ladder.
+type Rung struct {
+	Name    string `yaml:"name"`    // track name, "v720"
+	Height  int    `yaml:"height"`  // pixels; the width follows the source. A rung above the source's height is left out
+	Bitrate int    `yaml:"bitrate"` // average, bit/s
+}
+
+// Relay carries parts between nodes over QUIC.
+type Relay struct {
+	Listen    string   `yaml:"listen"`    // UDP, HOST:PORT or :PORT
+	Upstreams []string `yaml:"upstreams"` // HOST:PORT of the nodes to get streams from, first choice first
+	Forward   bool     `yaml:"forward"`   // an edge gives its streams on to other nodes
+	CACert    string   `yaml:"ca_cert"`   // PEM files; empty: STATE_DIR/pki/…
+	Cert      string   `yaml:"cert"`
+	Key       string   `yaml:"key"`
+}
+
+// Edge serves viewers.
+type Edge struct {
+	Listen     string `yaml:"listen"`      // HTTP
+	TLSListen  string `yaml:"tls_listen"`  // HTTPS with HTTP/2; may be off
+	TLSCert    string `yaml:"tls_cert"`    // PEM files; empty: a certificate of the cluster's authority
+	TLSKey     string `yaml:"tls_key"`     //
+	TrackerURL string `yaml:"tracker_url"` // ws:// or wss:// of a tracker elsewhere; empty: /tracker on this listener, if it is there
+}
+
+// Tracker arranges viewers into swarms.
+type Tracker struct {
+	Listen string `yaml:"listen"` // HTTP, only where the tracker runs without an edge
+}
+
+// STUN tells browsers their public address.
+type STUN struct {
+	Listen   string   `yaml:"listen"`   // UDP; may be off
+	Announce []string `yaml:"announce"` // stun: URLs given to viewers; empty: this server's, where viewers can reach it
+}
+
+// Admin is the operators' listener: metrics, dashboard, API.
+type Admin struct {
+	Listen string   `yaml:"listen"` // HTTP; without a host always localhost; may be off
+	Public bool     `yaml:"public"` // allows an address other than loopback. There is no login
+	Hosts  []string `yaml:"hosts"`  // further Host names to answer to
+}
+
+// Demo is the test broadcast of `starling up --demo`.
+type Demo struct {
+	Stream    string `yaml:"stream"`     // APP/NAME
+	Size      string `yaml:"size"`       // WIDTHxHEIGHT
+	FrameRate int    `yaml:"frame_rate"` // frames/s
+	Bitrate   int    `yaml:"bitrate"`    // video, bit/s
+}
+
+// Default is the configuration of a node that was told nothing.
+func Default() *Config {
+	return &Config{
+		StateDir: "var",
+		Bind:     Localhost,
+		Hosts:    []string{},
+		Log:      Log{Level: "info", Format: "text"},
+		Origin: Origin{
+			RTMPListen:      ":1935",
+			SegmentDuration: 2 * time.Second,
+			PartDuration:    333 * time.Millisecond,
+			FFmpeg:          "ffmpeg",
+			Ladder: []Rung{
+				{Name: "v720", Height: 720, Bitrate: 2_000_000},
+				{Name: "v480", Height: 480, Bitrate: 900_000},
+				{Name: "v240", Height: 240, Bitrate: 300_000},
+			},
+			AudioBitrate: 128_000,
+		},
+		Relay:   Relay{Listen: ":4443", Upstreams: []string{}},
+		Edge:    Edge{Listen: ":8080", TLSListen: ":8443"},
+		Tracker: Tracker{Listen: ":8081"},
+		STUN:    STUN{Listen: ":3478", Announce: []string{}},
+		Admin:   Admin{Listen: ":9090", Hosts: []string{}},
+		Demo:    Demo{Stream: "live/demo", Size: "1280x720", FrameRate: 30, Bitrate: 2_500_000},
+	}
+}
