@@ -1,0 +1,242 @@
+package peerstate
+
+import (
+	"slices"
+
+	"starling/internal/media"
+	"starling/internal/peerwire"
+)
+
+// source is where one slice of a track comes from.
+type source struct {
+	parent, backup string // as assigned
+	id             string // who pushes it now
+	from           media.PartID
+	// old still pushes the parts before from, during a planned handover.
+	old    string
+	lag    int64
+	missed int
+	avoid  map[string]int64 // who was too slow for this slice, until when
+}
+
+// A parent that was silent once is left for avoidMS and then tried again: one
+// hiccup must not end a pair for good. After maxStrikes within strikeWindowMS
+// it is reported as slow.
+const (
+	avoidMS        = 2000
+	maxStrikes     = 3
+	strikeWindowMS = 30_000
+)
+
+// SetTracks replaces the tracks that the viewer wants. A new track is taken
+// from the edge until an assignment names other sources.
+func (v *Viewer) SetTracks(want []Track, now int64) []Action {
+	v.begin()
+	var keep []*track
+	for _, w := range want {
+		if t := v.track(w.Number); t != nil {
+			keep = append(keep, t)
+			continue
+		}
+		t := &track{Track: w, slices: make([]source, w.Slices)}
+		for s := range t.slices {
+			t.slices[s] = source{parent: Edge, backup: Edge, id: Edge, from: w.From, avoid: map[string]int64{}}
+		}
+		keep = append(keep, t)
+		v.emit(Action{Kind: Subscribe, Peer: Edge, Key: Key{w.Number, w.From}, Slices: peerwire.AllSlices(w.Slices)})
+	}
+	for _, t := range v.tracks {
+		if slices.Contains(keep, t) {
+			continue
+		}
+		for s := range t.slices {
+			v.unsubscribe(t, s, t.slices[s].id)
+			v.unsubscribe(t, s, t.slices[s].old)
+		}
+		for _, p := range t.parts {
+			for len(p.Pending) > 0 {
+				v.dropPending(p, 0, true)
+			}
+			v.emit(Action{Kind: Drop, Key: p.key})
+		}
+	}
+	v.tracks = keep
+	return v.out
+}
+
+// Assign gives the tracker's sources for each slice of a track.
+func (v *Viewer) Assign(number uint8, assigned []SliceSource, now int64) []Action {
+	v.begin()
+	t := v.track(number)
+	if t == nil {
+		return nil
+	}
+	for s := range t.slices {
+		if s < len(assigned) {
+			t.slices[s].parent, t.slices[s].backup = assigned[s].Parent, assigned[s].Backup
+		}
+	}
+	v.reconsider(t, now)
+	return v.out
+}
+
+// usable reports whether id could push the slice now.
+func (v *Viewer) usable(src *source, id string, now int64) bool {
+	if id == Edge {
+		return !v.edgeDown
+	}
+	n := v.known(id)
+	return n != nil && n.up && !n.banned && now >= src.avoid[id]
+}
+
+// backup is who takes over when the source fails: the assigned backup, or the
+// assigned parent while the backup is the source.
+func (v *Viewer) backup(src *source, now int64) string {
+	for _, id := range []string{src.parent, src.backup} {
+		if id != src.id && id != "" && id != Edge && v.usable(src, id, now) {
+			return id
+		}
+	}
+	return Edge
+}
+
+// reconsider moves each slice to its assigned parent as soon as that is
+// connected, without a gap.
+func (v *Viewer) reconsider(t *track, now int64) {
+	for s := range t.slices {
+		src := &t.slices[s]
+		switch {
+		case src.id != Edge && !v.usable(src, src.id, now):
+			v.move(t, s, v.backup(src, now), true, now)
+		case src.parent != "" && src.id != src.parent && v.usable(src, src.parent, now):
+			v.move(t, s, src.parent, false, now)
+		}
+	}
+}
+
+// move changes the source of a slice. An urgent move takes all that is
+// missing from the new one; a planned move begins with the next part, and the
+// old source ends when it has sent what is before.
+func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
+	src := &t.slices[s]
+	if to == src.id {
+		return
+	}
+	if to == src.old { // still subscribed there
+		v.unsubscribe(t, s, src.id)
+		src.id, src.old, src.from, src.missed = to, "", t.From, 0
+		return
+	}
+	v.unsubscribe(t, s, src.old)
+	src.old = ""
+	if urgent {
+		v.unsubscribe(t, s, src.id)
+		src.from = t.oldestMissing(s)
+	} else {
+		src.from, src.old = t.after(), src.id
+	}
+	src.id, src.missed, src.lag = to, 0, 0
+	for _, p := range t.parts {
+		if !p.delivered && !before(p.key.ID, src.from) {
+			p.Slices[s].Since = now
+			p.pushed &^= 1 << s
+		}
+	}
+	v.subscribe(t, s, to, src.from)
+	v.finishHandover(t, s)
+}
+
+// switchSource carries out a switch that Plan decided on for one part.
+func (v *Viewer) switchSource(t *track, p *part, st Step, now int64) {
+	src := &t.slices[st.Slice]
+	if before(p.key.ID, src.from) { // the old source of a handover failed: repair does the rest
+		if src.old != "" {
+			v.unsubscribe(t, st.Slice, src.old)
+			src.old = ""
+		}
+		return
+	}
+	left := src.id
+	if n := v.known(left); n != nil && n.up && !n.banned && now >= src.avoid[left] {
+		src.avoid[left] = now + avoidMS
+		if n.strike(now) {
+			v.emit(Action{Kind: ReportLost, Peer: left, Lost: LostSlow})
+		}
+	}
+	v.move(t, st.Slice, st.Peer, true, now)
+}
+
+// finishHandover ends the old source's subscription once every part before
+// the new one's first has the slice.
+func (v *Viewer) finishHandover(t *track, s int) {
+	src := &t.slices[s]
+	if src.old != "" && !before(t.oldestMissing(s), src.from) {
+		v.release(t, s)
+	}
+}
+
+// release ends the old source of a slice.
+func (v *Viewer) release(t *track, s int) {
+	if src := &t.slices[s]; src.old != "" {
+		v.unsubscribe(t, s, src.old)
+		src.old = ""
+	}
+}
+
+func (v *Viewer) subscribe(t *track, s int, to string, from media.PartID) {
+	v.change(Action{Kind: Subscribe, Peer: to, Key: Key{t.Number, from}, Slices: peerwire.SliceMask(0).With(s)})
+}
+
+func (v *Viewer) unsubscribe(t *track, s int, from string) {
+	if from == "" || from != Edge && !v.neighbour(from).up {
+		return
+	}
+	v.change(Action{Kind: Unsubscribe, Peer: from, Key: Key{Track: t.Number}, Slices: peerwire.SliceMask(0).With(s)})
+}
+
+// change merges subscriptions of several slices into one action.
+func (v *Viewer) change(a Action) {
+	for i := range v.out {
+		if b := &v.out[i]; b.Kind == a.Kind && b.Peer == a.Peer && b.Key == a.Key {
+			b.Slices |= a.Slices
+			return
+		}
+	}
+	v.emit(a)
+}
+
+// SubscriptionRefused tells that a neighbour, or the feed, will not push
+// slices.
+func (v *Viewer) SubscriptionRefused(from string, number uint8, refused peerwire.SliceMask, now int64) []Action {
+	v.begin()
+	t := v.track(number)
+	if t == nil || from == Edge {
+		return nil
+	}
+	for s := range t.slices {
+		src := &t.slices[s]
+		if !refused.Has(s) || src.id != from && src.old != from {
+			continue
+		}
+		if src.old == from {
+			src.old = ""
+			continue
+		}
+		src.avoid[from] = now + avoidMS
+		v.move(t, s, v.backup(src, now), true, now)
+	}
+	return v.out
+}
+
+// Sources gives who pushes each slice of a track now.
+func (v *Viewer) Sources(number uint8) []string {
+	t := v.track(number)
+	if t == nil {
+		return nil
+	}
+	out := make([]string, len(t.slices))
+	for s := range t.slices {
+		out[s] = t.slices[s].id
+	}
+	return out
+}
