@@ -1,0 +1,71 @@
+package swarm
+
+import "slices"
+
+// node is one viewer of a cell. Its slot is its index in the cell's arrays.
+type node struct {
+	id       string
+	tenure   uint64 // lower joined earlier
+	budget   int64  // bit/s it may spend on children: half its uplink
+	wants    []string
+	locality string
+	primary  *tree // where it should be interior; nil: nowhere
+	links    []link
+	apart    map[int32]struct{} // slots it is separated from; nil until the first
+	away     bool               // gets no new child
+	solo     bool               // has failed with too many: fed by the edge, feeds nobody
+}
+
+// link is a neighbour and for how many parent, child and backup relations.
+type link struct {
+	peer int32
+	uses int32
+}
+
+// headroom is the factor between a viewer's uplink and what is planned on it:
+// retransmissions, repair and its other traffic need the rest.
+const headroom = 2
+
+func (n *node) isApart(slot int32) bool {
+	_, ok := n.apart[slot]
+	return ok
+}
+
+func (n *node) find(peer int32) int {
+	return slices.IndexFunc(n.links, func(l link) bool { return l.peer == peer })
+}
+
+// use counts one more relation with peer.
+func (n *node) use(peer int32) {
+	if i := n.find(peer); i >= 0 {
+		n.links[i].uses++
+		return
+	}
+	n.links = append(n.links, link{peer, 1})
+}
+
+// drop counts one relation with peer less.
+func (n *node) drop(peer int32) {
+	i := n.find(peer)
+	if n.links[i].uses--; n.links[i].uses == 0 {
+		n.links = slices.Delete(n.links, i, i+1)
+	}
+}
+
+// onlyUse reports whether the pair would part if one relation ended.
+func (n *node) onlyUse(peer int32) bool {
+	i := n.find(peer)
+	return i >= 0 && n.links[i].uses == 1
+}
+
+func (c *cell) linked(a, b int32) bool { return c.nodes[a].find(b) >= 0 }
+
+func (c *cell) pair(a, b int32) {
+	c.nodes[a].use(b)
+	c.nodes[b].use(a)
+}
+
+func (c *cell) unpair(a, b int32) {
+	c.nodes[a].drop(b)
+	c.nodes[b].drop(a)
+}
