@@ -89,7 +89,8 @@ type Report struct {
 }
 
 // Beacon is what a viewer has counted since its session began. The fields up
-// to StallMS must be there; of the others 0 or absent means unknown.
+// to StallMS must be there; of the measures after them 0, null or absent means
+// unknown.
 type Beacon struct {
 	PeerBytes      Number `json:"peerBytes"`
 	FeedBytes      Number `json:"feedBytes"`
@@ -108,7 +109,9 @@ type Beacon struct {
 	DroppedFrames   Number `json:"droppedFrames"`   // cumulative
 	Peers           Number `json:"peers"`           // open connections
 	ConnectFailures Number `json:"connectFailures"` // cumulative
-	Uplink          Number `json:"uplink"`          // bit/s, the present estimate
+	// Uplink is bit/s that the viewer may upload from now on; nil: unchanged, 0:
+	// no longer any.
+	Uplink *Number `json:"uplink,omitempty"`
 }
 
 // Leave is a viewer's goodbye.

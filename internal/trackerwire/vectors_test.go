@@ -45,6 +45,8 @@ const (
 
 func text(s string) *string { return &s }
 
+func number(n Number) *Number { return &n }
+
 func exampleMessages() []struct {
 	name, from string
 	m          Message
@@ -65,7 +67,7 @@ func exampleMessages() []struct {
 		{"lost", "viewer", &Lost{Peer: "5fcd0a31b2e4c698", Reason: LostConnectFailed}},
 		{"report", "viewer", &Report{Peer: "5fcd0a31b2e4c698", Track: "v720", MSN: 895_000_000, Index: 5, Chunk: 2}},
 		{"beacon", "viewer", &Beacon{PeerBytes: 1 << 40, FeedBytes: 2, HTTPBytes: 3, SentBytes: 4, DuplicateBytes: 5, RejectedBytes: 6, ControlBytes: 7, Stalls: 8, StallMS: 9,
-			StartupMS: 420, LatencyMS: 1530, BufferMS: 900, Rung: "v720", DroppedFrames: 1, Peers: 4, ConnectFailures: 2, Uplink: 8_000_000}},
+			StartupMS: 420, LatencyMS: 1530, BufferMS: 900, Rung: "v720", DroppedFrames: 1, Peers: 4, ConnectFailures: 2, Uplink: number(8_000_000)}},
 		{"leave", "viewer", &Leave{}},
 		{"welcome", "tracker", &Welcome{ID: "5fcd0a31b2e4c698", Stream: "live/demo", Key: exampleKey, ICEServers: []ICEServer{{URLs: []string{"stun:192.0.2.1:3478"}}}, BeaconMS: 2000, MaxPeers: 15, P2P: true}},
 		{"welcome without peers", "tracker", &Welcome{ID: "0", Stream: "live/demo", Key: exampleKey, ICEServers: []ICEServer{}, BeaconMS: 2000}},

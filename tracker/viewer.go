@@ -1,0 +1,62 @@
+package tracker
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"starling/internal/swarm"
+	"starling/internal/trackerwire"
+)
+
+// viewer is one player session in a room. The room's lock guards it.
+type viewer struct {
+	id      string
+	session string
+	conn    *connection // nil while its connection is broken
+	heard   time.Time   // last message
+	uplink  int64       // bit/s, as the overlay has it
+	planned time.Time   // when uplink was last changed
+	account account
+
+	sent     swarm.Assignment // the last assignment that was sent
+	hasSent  bool
+	revision uint64
+
+	// accusers are the sessions of those who reported this viewer.
+	accusers map[string]struct{}
+}
+
+// newViewerID is unguessable, so that nobody can signal to a viewer that it
+// was not paired with.
+func newViewerID() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// send encodes m for the viewer, if it is there.
+func (r *room) send(v *viewer, m trackerwire.Message) {
+	if v.conn == nil {
+		return
+	}
+	b, err := trackerwire.Marshal(m)
+	if err != nil {
+		r.log.Error("a message could not be encoded", "type", m.Type(), "error", err)
+		return
+	}
+	v.conn.send(b)
+}
+
+// assignMessage puts an assignment into the protocol's form.
+func assignMessage(revision uint64, a swarm.Assignment) *trackerwire.Assign {
+	m := &trackerwire.Assign{Revision: revision, Tracks: make([]trackerwire.AssignTrack, len(a.Tracks)), Children: a.Children, Peers: a.Peers}
+	for i, t := range a.Tracks {
+		slices := make([]trackerwire.AssignSlice, len(t.Slices))
+		for s, x := range t.Slices {
+			slices[s] = trackerwire.AssignSlice{Slice: s, Parent: x.Parent, Backup: x.Backup}
+		}
+		m.Tracks[i] = trackerwire.AssignTrack{Name: t.Name, Slices: slices}
+	}
+	return m
+}
