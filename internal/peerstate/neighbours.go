@@ -14,6 +14,7 @@ type neighbour struct {
 	up, banned bool
 	load       int // chunks asked of it and outstanding
 	strikes    []int64
+	grace      int64                   // ms that it may be late beyond the lag of its slices
 	children   map[uint8]*subscription // what it gets pushed, by track
 }
 

@@ -20,6 +20,9 @@ func (v *Viewer) repair(t *track, p *part, now int64) {
 		sl.Backup = v.backup(src, now)
 		sl.BackupUp = v.usable(src, sl.Backup, now)
 		sl.Lag, sl.Missed = src.lag, src.missed
+		if n := v.known(sl.Source); n != nil {
+			sl.Lag += n.grace
+		}
 	}
 	for i := range p.Neighbours {
 		p.Neighbours[i].Load = v.neighbour(p.Neighbours[i].ID).load

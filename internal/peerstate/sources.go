@@ -28,6 +28,29 @@ const (
 	strikeWindowMS = 30_000
 )
 
+// A neighbour that was left as silent, and whose chunks then came, was only
+// slow: it may be so much slower from now on, twice as much each time. What it
+// delivers in time takes the grace back little by little. This keeps a swarm
+// together whose machines or links are busy for a while.
+const (
+	minGraceMS = 100
+	maxGraceMS = 1000
+)
+
+func (v *Viewer) excuse(t *track, s int, from string, now int64) {
+	src := &t.slices[s]
+	if now >= src.avoid[from] {
+		return
+	}
+	delete(src.avoid, from)
+	if n := v.known(from); n != nil {
+		n.grace = min(max(2*n.grace, minGraceMS), maxGraceMS)
+		if len(n.strikes) > 0 {
+			n.strikes = n.strikes[:len(n.strikes)-1]
+		}
+	}
+}
+
 // SetTracks replaces the tracks that the viewer wants. A new track is taken
 // from the edge until an assignment names other sources.
 func (v *Viewer) SetTracks(want []Track, now int64) []Action {

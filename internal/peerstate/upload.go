@@ -98,6 +98,11 @@ func (c *ChildQueue) Cancel(k Key, first, count int) {
 	c.remove(func(x QueuedChunk) bool { return x.Key == k && x.Chunk >= first && x.Chunk < first+count })
 }
 
+// Drop takes the chunks that a child no longer subscribes to out.
+func (c *ChildQueue) Drop(gone func(Key, int) bool) {
+	c.remove(func(x QueuedChunk) bool { return gone(x.Key, x.Chunk) })
+}
+
 // Expire drops what has waited too long and gives the number of chunks.
 func (c *ChildQueue) Expire(now int64) int {
 	return c.remove(func(x QueuedChunk) bool { return now-x.At >= QueueUsefulMS })

@@ -152,6 +152,9 @@ func (v *Viewer) Chunk(k Key, chunk int, from string, ok bool, now int64) (Verdi
 		return Unwanted, nil
 	}
 	s := media.SliceOf(p.Have.Len(), t.Slices, chunk)
+	if from != Edge {
+		v.excuse(t, s, from, now)
+	}
 	fresh := p.Have.Set(chunk)
 	v.answered(p, chunk, from)
 	v.noteSource(t, p, s, from, fresh, now)
@@ -175,6 +178,9 @@ func (v *Viewer) noteSource(t *track, p *part, s int, from string, fresh bool, n
 		src.missed = 0
 		if fresh && sl.First == 0 && p.firstAny != 0 {
 			src.lag = min(src.lag+(now-p.firstAny-src.lag)/4, maxLagMS)
+		}
+		if n := v.known(from); n != nil {
+			n.grace -= n.grace / 16
 		}
 		v.release(t, s)
 	}

@@ -290,3 +290,21 @@ func TestUploadIsPacedAndBounded(t *testing.T) {
 		t.Fatal("a viewer that must not upload did")
 	}
 }
+
+func TestLateParentIsTakenBackAndGivenMoreTime(t *testing.T) {
+	v := pair(t)
+	now := int64(1000)
+	v.Header(key(10, 0), 4, "p2", now+1000, now)
+	push(t, v, key(10, 0), "p2", now, 2, 3)
+	expect(t, "silence", v.Tick(now+150), "unsub p1 1, sub p2 1 from 10.0")
+	push(t, v, key(10, 0), "p1", now+170, 0) // it was on its way
+	if got, want := show(v.Tick(now+175)), "sub p1 1 from 10.1"; got != want {
+		t.Fatalf("a parent that was only slow: %s, want %s", got, want)
+	}
+	push(t, v, key(10, 0), "p2", now+176, 1)
+	now += 333
+	v.Header(key(10, 1), 4, "p2", now+1000, now)
+	push(t, v, key(10, 1), "p2", now, 2, 3)
+	expect(t, "it has 100 ms more", v.Tick(now+249), "")
+	expect(t, "and not longer", v.Tick(now+250), "unsub p1 1, sub p2 1 from 10.1")
+}

@@ -1,0 +1,215 @@
+package peer
+
+import (
+	"time"
+
+	"starling/internal/media"
+	"starling/internal/peerstate"
+	"starling/internal/peerwire"
+)
+
+// onFrame takes a frame from a neighbour.
+func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
+	if l.closed {
+		return
+	}
+	l.heard = p.now()
+	if err != nil {
+		p.protocolError(l.id, err)
+		return
+	}
+	if h, ok := f.(peerwire.Hello); ok {
+		p.stats.ControlBytes += uint64(size)
+		p.onHello(l, h)
+		return
+	}
+	if c, ok := f.(peerwire.Chunk); ok { // may overtake HELLO: it is on the other channel
+		p.onChunk(c, l.id)
+		return
+	}
+	p.stats.ControlBytes += uint64(size)
+	if !l.hello {
+		p.closeLink(l, peerwire.ReasonProtocol, "no HELLO")
+		p.do(p.state.NeighbourGone(l.id, peerstate.LostClosed, p.now()))
+		return
+	}
+	switch f := f.(type) {
+	case peerwire.Header:
+		p.onHeader(f.Raw, l.id)
+	case peerwire.Subscribe:
+		p.do(p.state.Subscribed(l.id, f.Track, f.Slices, f.Part, p.now()))
+	case peerwire.Unsubscribe:
+		p.state.Unsubscribed(l.id, f.Track, f.Slices)
+		l.queue.Drop(func(k peerstate.Key, chunk int) bool {
+			pd := p.parts[k]
+			t := p.track(f.Track)
+			return k.Track == f.Track && t != nil && pd != nil && pd.header != nil && f.Slices.Has(media.SliceOf(pd.header.Chunks(), t.info.Slices, chunk))
+		})
+	case peerwire.Have:
+		p.onHave(l, f)
+	case peerwire.Request:
+		p.onRequest(l, f)
+	case peerwire.Cancel:
+		l.queue.Cancel(peerstate.Key{Track: f.Track, ID: f.Part}, f.First, f.Count)
+	case peerwire.Refuse:
+		if mask, ok := f.Subscription(); ok {
+			p.stats.Refusals++
+			p.do(p.state.SubscriptionRefused(l.id, f.Track, mask, p.now()))
+			return
+		}
+		p.do(p.state.RangeRefused(l.id, peerstate.Key{Track: f.Track, ID: f.Part}, f.First, f.Count, p.now()))
+	case peerwire.Ping:
+		p.send(l, peerwire.Pong(f))
+	case peerwire.Bye:
+		p.log.Debug("a peer said goodbye", "peer", l.id, "reason", f.Reason.String(), "text", f.Text)
+		p.linkLost(l, peerstate.LostClosed)
+	}
+}
+
+func (p *Peer) onHello(l *link, h peerwire.Hello) {
+	why := peerwire.ReasonNone
+	switch {
+	case h.Version != peerwire.Version:
+		why = peerwire.ReasonVersion
+	case h.Stream != p.stream:
+		why = peerwire.ReasonWrongStream
+	case h.ID != l.id:
+		why = peerwire.ReasonProtocol
+	}
+	if why != peerwire.ReasonNone {
+		p.log.Debug("HELLO refused", "peer", l.id, "reason", why.String())
+		p.closeLink(l, why, "")
+		p.do(p.state.NeighbourGone(l.id, peerstate.LostConnectFailed, p.now()))
+		return
+	}
+	l.hello = true
+	p.linkReady(l)
+}
+
+func (p *Peer) onHave(l *link, f peerwire.Have) {
+	t := p.track(f.Track)
+	if t == nil || !p.plausible(t, f.Part) {
+		return
+	}
+	k := peerstate.Key{Track: f.Track, ID: f.Part}
+	pd := p.learn(k, time.Time{}, 0)
+	if pd == nil || pd.complete {
+		return
+	}
+	if pd.header == nil {
+		p.do(p.state.Exists(k, p.play.deadline(pd.pdt, p.now()), p.now()))
+	}
+	p.do(p.state.Have(l.id, k, f.Chunks, f.Bitmap))
+}
+
+// onRequest answers a request, unless what waits already would make it late.
+func (p *Peer) onRequest(l *link, f peerwire.Request) {
+	queued := l.queue.Bytes() + f.Count*media.MaxChunkSize/2
+	if wait := p.bucket.Wait(queued, p.now()); wait < 0 || wait > int64(f.DeadlineMS) {
+		p.send(l, peerwire.Refuse{Reason: peerwire.ReasonLate, Range: f.Range})
+		return
+	}
+	p.do(p.state.Requested(l.id, peerstate.Key{Track: f.Track, ID: f.Part}, f.First, f.Count))
+}
+
+func (p *Peer) sendTo(id string, f peerwire.Frame) {
+	if l := p.links[id]; l != nil {
+		p.send(l, f)
+	}
+}
+
+// send puts a frame on the control channel.
+func (p *Peer) send(l *link, f peerwire.Frame) {
+	if l.closed || l.opened < 2 {
+		return
+	}
+	b := peerwire.Append(nil, f)
+	p.stats.ControlBytes += uint64(len(b))
+	if err := l.control.Send(b); err != nil {
+		p.log.Debug("send", "peer", l.id, "error", err)
+	}
+}
+
+// sendHeader sends a part's header once a neighbour (docs/peer.md).
+func (p *Peer) sendHeader(a peerstate.Action) {
+	l, pd := p.links[a.Peer], p.parts[a.Key]
+	if l == nil || pd == nil || pd.header == nil {
+		return
+	}
+	if _, sent := l.headers[a.Key]; sent {
+		return
+	}
+	for k := range l.headers { // keep only what is still of use
+		if p.parts[k] == nil {
+			delete(l.headers, k)
+		}
+	}
+	l.headers[a.Key] = struct{}{}
+	p.send(l, peerwire.Header{Raw: pd.raw})
+}
+
+func (p *Peer) queueChunks(a peerstate.Action) {
+	l, pd := p.links[a.Peer], p.parts[a.Key]
+	if l == nil || pd == nil || pd.header == nil {
+		return
+	}
+	now := p.now()
+	for i := a.First; i < a.First+a.Count; i++ {
+		from, to := pd.header.ChunkRange(i)
+		l.queue.Push(peerstate.QueuedChunk{Key: a.Key, Chunk: i, Size: to - from, At: now})
+	}
+	p.pump()
+}
+
+// pump sends what the token bucket and the channels let through, one chunk a
+// neighbour in turn.
+func (p *Peer) pump() {
+	now := p.now()
+	for sent := true; sent; {
+		sent = false
+		for i := range p.order {
+			l := p.order[(i+p.turn)%len(p.order)]
+			if !l.up || l.queue.Len() == 0 {
+				continue
+			}
+			if x, ok := l.queue.Next(p.bucket, int(l.chunks.BufferedAmount()), now); ok {
+				p.sendChunk(l, x)
+				sent = true
+			}
+		}
+		p.turn++ // whoever was served first is served last in the next round
+	}
+}
+
+func (p *Peer) sendChunk(l *link, x peerstate.QueuedChunk) {
+	pd := p.parts[x.Key]
+	if pd == nil {
+		return
+	}
+	from, to := pd.header.ChunkRange(x.Chunk)
+	data := pd.buf[from:to]
+	b := peerwire.AppendChunkPrefix(make([]byte, 0, to-from+24), x.Key.Track, x.Key.ID, x.Chunk)
+	b = append(b, data...)
+	if p.cfg.Behaviour == Alter {
+		b[len(b)-1] ^= 0x55
+	}
+	if err := l.chunks.Send(b); err != nil {
+		p.log.Debug("send a chunk", "peer", l.id, "error", err)
+		return
+	}
+	p.stats.SentBytes += uint64(to - from)
+}
+
+// announce tells all neighbours that a part is complete here.
+func (p *Peer) announce(k peerstate.Key) {
+	have := p.state.Held(k)
+	if have == nil || p.cfg.Uplink < 0 {
+		return
+	}
+	f := peerwire.Have{Track: k.Track, Part: k.ID, Chunks: have.Len(), Bitmap: have.Bytes()}
+	for _, l := range p.order {
+		if l.up {
+			p.send(l, f)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"starling/internal/media"
+	"starling/internal/peerstate"
+	"starling/internal/peerwire"
+)
+
+// Times of the feed.
+const (
+	feedIdle     = 10_000 // ms without a subscription before the feed is closed
+	feedMinRetry = 250 * time.Millisecond
+	feedMaxRetry = 10 * time.Second
+	pingAfter    = 2000 // ms without a received frame (docs/peer.md rule 5)
+	goneAfter    = 5000
+)
+
+// feed is the connection over which the edge pushes slices. It is open while
+// something is subscribed there.
+type feed struct {
+	want    map[uint8]feedWant
+	running bool               // a goroutine keeps the connection
+	out     chan []byte        // nil while not connected
+	drop    context.CancelFunc // ends the connection, nil while there is none
+	begun   bool               // was connected before: subscriptions go on from the live end
+	idleAt  int64
+	heard   int64
+	pinged  int64
+}
+
+type feedWant struct {
+	slices peerwire.SliceMask
+	from   media.PartID
+}
+
+func (p *Peer) feedSubscribe(a peerstate.Action) {
+	w := p.feed.want[a.Key.Track]
+	w.slices |= a.Slices
+	w.from = a.Key.ID
+	p.feed.want[a.Key.Track] = w
+	p.feed.idleAt = 0
+	if !p.feed.running {
+		p.openFeed()
+		return
+	}
+	p.feedSend(peerwire.Subscribe{Track: a.Key.Track, Slices: a.Slices, Part: a.Key.ID})
+}
+
+func (p *Peer) feedUnsubscribe(f peerwire.Unsubscribe) {
+	w := p.feed.want[f.Track]
+	w.slices &^= f.Slices
+	p.feed.want[f.Track] = w
+	if w.slices == 0 {
+		delete(p.feed.want, f.Track)
+	}
+	p.feedSend(f)
+	if len(p.feed.want) == 0 {
+		p.feed.idleAt = p.now()
+	}
+}
+
+func (p *Peer) feedSend(f peerwire.Frame) {
+	if p.feed.out == nil {
+		return
+	}
+	b := peerwire.Append(nil, f)
+	p.stats.ControlBytes += uint64(len(b))
+	select {
+	case p.feed.out <- b:
+	default: // 64 frames unsent: the connection is dead
+		p.log.Warn("the feed takes no frames; connecting again")
+		p.feed.drop()
+	}
+}
+
+// tendFeed closes an idle feed and finds out about a dead one.
+func (p *Peer) tendFeed(now int64) {
+	f := &p.feed
+	switch {
+	case f.out == nil:
+	case len(f.want) == 0 && now-f.idleAt > feedIdle, now-f.heard > goneAfter:
+		f.drop()
+	case now-f.heard > pingAfter && now-f.pinged > pingAfter:
+		f.pinged = now
+		p.feedSend(peerwire.Ping{})
+	}
+}
+
+// openFeed keeps a feed connection, again after each loss, while something is
+// subscribed there.
+func (p *Peer) openFeed() {
+	addr, err := websocketURL(p.base, "/feed/"+string(p.stream))
+	if err != nil {
+		p.log.Error("no feed", "error", err)
+		return
+	}
+	p.feed.running = true
+	p.spawn(func() {
+		wait := feedMinRetry
+		for {
+			up, err := p.runFeed(addr)
+			again := make(chan bool, 1)
+			p.post(func() { again <- p.feedLost(err) })
+			select {
+			case yes := <-again:
+				if !yes {
+					return
+				}
+			case <-p.ctx.Done():
+				return
+			}
+			if up {
+				wait = feedMinRetry
+			}
+			if pause(p.ctx, wait/2+rand.N(wait)) != nil {
+				return
+			}
+			wait = min(2*wait, feedMaxRetry)
+		}
+	})
+}
+
+// feedLost takes note of a lost connection and tells whether to try again.
+func (p *Peer) feedLost(err error) bool {
+	p.feed.out, p.feed.drop = nil, nil
+	if len(p.feed.want) == 0 {
+		p.feed.running = false
+		return false
+	}
+	p.log.Debug("feed lost", "error", err)
+	p.do(p.state.NeighbourGone(peerstate.Edge, "", p.now()))
+	return true
+}
+
+// feedUp introduces the viewer and subscribes to what is wanted: on the first
+// connection from where playback begins, later from the live end, since what
+// was missed meanwhile is repaired.
+func (p *Peer) feedUp(out chan []byte, drop context.CancelFunc) {
+	f := &p.feed
+	f.out, f.drop, f.heard = out, drop, p.now()
+	p.feedSend(peerwire.Hello{Version: peerwire.Version, ID: p.stats.ID, Stream: p.stream})
+	for n, w := range f.want {
+		from := w.from
+		if t := p.track(n); t != nil && f.begun && len(t.ids) > 0 {
+			from = media.PartID{MSN: t.newest().MSN, Index: t.newest().Index + 1}
+		}
+		p.feedSend(peerwire.Subscribe{Track: n, Slices: w.slices, Part: from})
+	}
+	f.begun = true
+	p.do(p.state.NeighbourUp(peerstate.Edge, p.now()))
+}
+
+// runFeed is one connection: it returns when that ends, and whether it worked.
+func (p *Peer) runFeed(addr string) (up bool, err error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	dialCtx, stopDial := context.WithTimeout(ctx, fetchTimeout)
+	defer stopDial()
+	conn, _, err := websocket.Dial(dialCtx, addr, &websocket.DialOptions{HTTPClient: p.host.http,
+		Subprotocols: []string{peerwire.Subprotocol}, CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		return false, fmt.Errorf("dial the feed: %w", err)
+	}
+	defer conn.CloseNow()
+	if conn.Subprotocol() != peerwire.Subprotocol {
+		return false, fmt.Errorf("%s does not speak %s", addr, peerwire.Subprotocol)
+	}
+	conn.SetReadLimit(peerwire.MaxFrameSize)
+	out, written := make(chan []byte, 64), make(chan struct{})
+	go func() {
+		defer close(written)
+		defer cancel()
+		writeFrames(ctx, conn, websocket.MessageBinary, out)
+	}()
+	defer func() { cancel(); <-written }()
+	p.post(func() { p.feedUp(out, cancel) })
+	for {
+		_, b, err := conn.Read(ctx)
+		if err != nil {
+			return true, fmt.Errorf("read from the feed: %w", err)
+		}
+		f, err := peerwire.Parse(b)
+		if err != nil {
+			return true, fmt.Errorf("read from the feed: %w", err)
+		}
+		p.post(func() { p.onFeedFrame(f, len(b)) })
+	}
+}
+
+// writeFrames sends what comes on out until the connection or ctx ends.
+func writeFrames(ctx context.Context, conn *websocket.Conn, kind websocket.MessageType, out <-chan []byte) {
+	for {
+		select {
+		case b := <-out:
+			if err := conn.Write(ctx, kind, b); err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Peer) onFeedFrame(f peerwire.Frame, size int) {
+	p.feed.heard = p.now()
+	if c, ok := f.(peerwire.Chunk); ok {
+		p.onChunk(c, peerstate.Edge)
+		return
+	}
+	p.stats.ControlBytes += uint64(size)
+	switch f := f.(type) {
+	case peerwire.Header:
+		p.onHeader(f.Raw, peerstate.Edge)
+	case peerwire.Ping:
+		p.feedSend(peerwire.Pong(f))
+	case peerwire.Refuse:
+		// A feed that is full: what it would have pushed is fetched, and it
+		// is tried again when the connection is made anew.
+		p.stats.Refusals++
+		p.do(p.state.NeighbourGone(peerstate.Edge, "", p.now()))
+	case peerwire.Bye:
+		p.log.Debug("the feed said goodbye", "reason", f.Reason.String(), "text", f.Text)
+		if p.feed.drop != nil {
+			p.feed.drop()
+		}
+	}
+}
