@@ -1,0 +1,26 @@
+/** What the player asks of the swarm engine beyond parts. `SwarmEngine` (swarm/engine.ts) satisfies it. */
+import type { PartSource } from './part-source';
+
+/** The swarm engine as the player sees it. Every method may be called at any time after construction. */
+export interface SwarmPort extends PartSource {
+  start(): void;
+  /** The tracks that play now, video first. */
+  setTracks(names: readonly string[]): void;
+  /** Seconds buffered ahead. */
+  setBuffer(seconds: number): void;
+  noteStall(ms: number): void;
+  noteStartup(ms: number): void;
+  noteLatency(ms: number): void;
+  /** Dropped frames since playback began. */
+  noteDroppedFrames(total: number): void;
+  close(): void;
+}
+
+/** Calls the engine so that its failures stay its own. */
+export function quietly(call: () => void, onFailure: (error: unknown) => void): void {
+  try {
+    call();
+  } catch (error) {
+    onFailure(error);
+  }
+}

@@ -1,0 +1,5 @@
+/** Style sheets that the build turns into minified text. */
+declare module '*.css' {
+  const text: string;
+  export default text;
+}
