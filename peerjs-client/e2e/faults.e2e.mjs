@@ -1,0 +1,90 @@
+// Peers never make playback worse: no WebRTC, no tracker, and a lying peer.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { launchChromium, openViewer } from './lib/chromium.mjs';
+import { describe, measure, untilPlaying } from './lib/measure.mjs';
+import { liar, withoutWebRtc } from './lib/probe.mjs';
+import { delay } from './lib/process.mjs';
+import { withBroadcast } from './lib/broadcast.mjs';
+import { MediaRecord } from './lib/media-record.mjs';
+
+test('a viewer without WebRTC plays from the edge alone', { timeout: 90_000 }, (t) =>
+  withBroadcast(async ({ watchUrl }) => {
+    const browser = await launchChromium();
+    t.after(() => browser.close());
+    const viewers = [
+      await openViewer(browser, watchUrl, { name: 'no webrtc', scripts: [withoutWebRtc] }),
+      await openViewer(browser, watchUrl, { name: 'usual' }),
+    ];
+    await untilPlaying(viewers);
+    await delay(5000);
+    const result = await measure(viewers, 12);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.equal(result.rows[0].dataChannel, 0);
+    assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+  }));
+
+test('a tracker killed in mid-play stops no playback and no sharing', { timeout: 120_000 }, (t) =>
+  withBroadcast({ rolesApart: true }, async ({ watchUrl, server }) => {
+    const browser = await launchChromium();
+    t.after(() => browser.close());
+    const viewers = [];
+    for (let i = 1; i <= 4; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
+    await untilPlaying(viewers);
+    await delay(8000);
+    await server.killTracker();
+    const result = await measure(viewers, 15);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.ok(result.share > 0.5, `sharing goes on without the tracker: ${result.share}`);
+    const late = await openViewer(browser, watchUrl, { name: 'late' });
+    await untilPlaying([late]);
+    const alone = await measure([late], 5);
+    assert.equal(alone.stalls.length, 0, 'a viewer that comes without a tracker plays');
+
+    await server.startTracker();
+    await delay(35_000 - 20_000);
+    const again = await measure([...viewers, late], 5);
+    t.diagnostic(`after the tracker came back\n${describe(again)}`);
+    assert.equal(again.stalls.length, 0, JSON.stringify(again.stalls));
+  }));
+
+test('a peer that sends altered chunks is banned and harms nobody', { timeout: 120_000 }, (t) =>
+  withBroadcast(async ({ watchUrl, streamUrl, server }) => {
+    const record = new MediaRecord(streamUrl);
+    const browser = await launchChromium();
+    t.after(async () => {
+      await record.stop();
+      await browser.close();
+    });
+    await record.start();
+    const keep = 'addEventListener("DOMContentLoaded", () => { window.probe.keepAppended = true; });';
+    // The liar comes first, so that it is a root and has children to lie to.
+    const bad = await openViewer(browser, watchUrl, { name: 'liar', scripts: [liar] });
+    await untilPlaying([bad]);
+    const viewers = [];
+    for (let i = 1; i <= 4; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}`, scripts: [keep] }));
+    await untilPlaying(viewers);
+    const result = await measure(viewers, 20);
+    t.diagnostic(`\n${describe(result)}`);
+    const lies = await bad.evaluate(() => window.lies);
+    assert.ok(lies > 0, 'the liar had somebody to lie to');
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+
+    await record.stop();
+    let checked = 0;
+    for (const viewer of viewers) {
+      for (const hash of await viewer.evaluate(() => window.probe.takeAppended())) {
+        assert.ok(record.has(hash), `${viewer.name} decoded media that the edge never served`);
+        checked++;
+      }
+    }
+    assert.ok(checked > 100, `${checked} pieces of media were checked`);
+    const [stats] = await server.streams();
+    assert.ok(stats.banned >= 1, `the liar is banned: ${JSON.stringify(stats)}`);
+    const liesLater = await bad.evaluate(() => window.lies);
+    await delay(5000);
+    assert.equal(await bad.evaluate(() => window.lies), liesLater, 'nobody listens to the liar any more');
+  }));

@@ -1,0 +1,67 @@
+// Measures a group of viewers over a while, by the test's own probes only.
+import { delay, until } from './process.mjs';
+import { ms, percent, quantile } from './figures.mjs';
+
+/** Waits until every viewer shows moving pictures with a readable clock. */
+export async function untilPlaying(viewers, timeoutMs = 30000) {
+  await Promise.all(viewers.map((viewer) =>
+    until(`${viewer.name} to play`, () => viewer.evaluate(() => window.probe.started === true && window.probe.latencies.length > 0), timeoutMs)
+      .catch(async (error) => {
+        const state = await viewer.evaluate(() => {
+          const video = document.querySelector('starling-player')?.shadowRoot?.querySelector('video') ?? document.querySelector('video');
+          return video && { currentTime: video.currentTime, readyState: video.readyState, paused: video.paused, error: video.error?.message };
+        }).catch((problem) => problem.message);
+        throw new Error(`${error.message}; video ${JSON.stringify(state)}; page errors: ${viewer.errors.slice(-5).join(' | ')}`);
+      })));
+}
+
+const readProbe = () => window.probe.dataChannelBytes().then((bytes) => ({ dataChannel: bytes, latencies: window.probe.latencies.length, stalls: window.probe.stalls.length }));
+
+/** Playback and bytes of each viewer over `seconds`, and of all together. */
+export async function measure(viewers, seconds) {
+  const before = await Promise.all(viewers.map(async (viewer) => ({ ...(await viewer.evaluate(readProbe)), network: { ...viewer.network } })));
+  await delay(seconds * 1000);
+  const rows = await Promise.all(viewers.map(async (viewer, i) => {
+    const start = before[i];
+    const after = await viewer.evaluate(readProbe);
+    const played = await viewer.evaluate(([latencies, stalls]) => ({
+      latencies: window.probe.latencies.slice(latencies),
+      stalls: window.probe.stalls.slice(stalls),
+      startedAfterMs: window.probe.startedAfterMs,
+    }), [start.latencies, start.stalls]);
+    return {
+      name: viewer.name,
+      dataChannel: after.dataChannel - start.dataChannel,
+      http: viewer.network ? viewer.network.http - start.network.http : 0,
+      feed: viewer.network ? viewer.network.feed - start.network.feed : 0,
+      requests: viewer.network ? viewer.network.requests - start.network.requests : 0,
+      latencies: played.latencies.map((sample) => sample.ms),
+      heights: [...new Set(played.latencies.map((sample) => sample.height))],
+      stalls: played.stalls,
+      startedAfterMs: played.startedAfterMs,
+    };
+  }));
+  const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+  const latencies = rows.flatMap((row) => row.latencies);
+  const [dataChannel, http, feed] = [sum('dataChannel'), sum('http'), sum('feed')];
+  return {
+    rows,
+    seconds,
+    dataChannel,
+    http,
+    feed,
+    share: dataChannel / (dataChannel + http + feed),
+    p50: quantile(latencies, 0.5),
+    p95: quantile(latencies, 0.95),
+    stalls: rows.flatMap((row) => row.stalls.map((stall) => ({ viewer: row.name, ...stall }))),
+  };
+}
+
+/** One line a viewer and one for all, for the log of the run. */
+export function describe(result) {
+  const lines = result.rows.map((row) =>
+    `  ${row.name.padEnd(10)} peers ${(row.dataChannel / 1e6).toFixed(2)} MB, feed ${(row.feed / 1e6).toFixed(2)}, http ${(row.http / 1e6).toFixed(2)}; ` +
+    `latency p50 ${ms(quantile(row.latencies, 0.5))} p95 ${ms(quantile(row.latencies, 0.95))}; stalls ${row.stalls.length}; ` +
+    `start ${ms(row.startedAfterMs)}; ${row.heights.join('/')}p; ${(row.requests / result.seconds).toFixed(1)} req/s`);
+  return [...lines, `  all        from peers ${percent(result.share)}; latency p50 ${ms(result.p50)} p95 ${ms(result.p95)}; stalls ${result.stalls.length}`].join('\n');
+}

@@ -1,0 +1,55 @@
+// Six viewers share a live broadcast: what peers carry, how far behind the
+// camera it plays, and that leaving viewers disturb nobody.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { launchChromium, openViewer } from './lib/chromium.mjs';
+import { launchFirefox, openFirefoxViewer } from './lib/firefox.mjs';
+import { describe, measure, untilPlaying } from './lib/measure.mjs';
+import { delay } from './lib/process.mjs';
+import { withBroadcast } from './lib/broadcast.mjs';
+
+const warmUpMs = 10_000;
+
+test('six Chromium viewers take at least 70 % of media bytes from each other, two seconds behind the camera', { timeout: 150_000 }, (t) =>
+  withBroadcast(async ({ watchUrl }) => {
+    const browser = await launchChromium();
+    t.after(() => browser.close());
+    const viewers = [];
+    for (let i = 1; i <= 6; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
+    await untilPlaying(viewers);
+    await delay(warmUpMs);
+    const result = await measure(viewers, 20);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, `no stall: ${JSON.stringify(result.stalls)}`);
+    assert.ok(result.share >= 0.7, `at least 70 % from peers: ${result.share}`);
+    assert.ok(result.p50 <= 1800, `latency p50 ${result.p50} ms`);
+    assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+
+    await Promise.all(viewers.slice(0, 2).map((viewer) => viewer.close()));
+    const rest = await measure(viewers.slice(2), 10);
+    t.diagnostic(`after two of six have left\n${describe(rest)}`);
+    assert.equal(rest.stalls.length, 0, `two viewers left, others stalled: ${JSON.stringify(rest.stalls)}`);
+    assert.ok(rest.dataChannel > 0, 'the four that stay go on sharing');
+  }));
+
+test('a Firefox viewer shares with five in Chromium', { timeout: 150_000 }, (t) =>
+  withBroadcast(async ({ watchUrl }) => {
+    const [browser, firefox] = await Promise.all([launchChromium(), launchFirefox()]);
+    t.after(() => Promise.all([browser.close(), firefox.close()]));
+    const viewers = [await openFirefoxViewer(firefox, watchUrl, { name: 'firefox' })];
+    for (let i = 1; i <= 5; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
+    await untilPlaying(viewers, 45_000);
+    await delay(warmUpMs);
+    const result = await measure(viewers, 20);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, `no stall: ${JSON.stringify(result.stalls)}`);
+    const inFirefox = result.rows[0];
+    assert.ok(inFirefox.dataChannel > 0, 'Firefox gets media from peers');
+    assert.ok(result.p50 <= 1800 && result.p95 <= 2500, `latency p50 ${result.p50} ms, p95 ${result.p95} ms`);
+
+    // Firefox reports no bytes of network events, so its edge traffic is what the edge says it sent beyond the others'.
+    const chromiums = result.rows.slice(1);
+    const sum = (key) => chromiums.reduce((total, row) => total + row[key], 0);
+    const share = sum('dataChannel') / (sum('dataChannel') + sum('http') + sum('feed'));
+    assert.ok(share >= 0.7, `the Chromium viewers take at least 70 % from peers: ${share}`);
+  }));
