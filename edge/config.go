@@ -22,7 +22,9 @@ type Upstream interface {
 	// called.
 	Acquire(ctx context.Context, stream media.StreamID, track string) (release func(), err error)
 	// Fetch gives complete parts first to last of a segment that the store does
-	// not hold; last may be beyond the segment's end.
+	// not hold; last may be beyond the segment's end. relay.ErrGone, ErrNotYet,
+	// ErrNoTrack and ErrNoStream mean that there is no such media; any other
+	// error that it could not be had now.
 	Fetch(ctx context.Context, stream media.StreamID, track string, msn, first, last uint64) ([]*store.Part, error)
 }
 

@@ -187,7 +187,7 @@ func (f *feed) handle(frame peerwire.Frame) bool {
 	case peerwire.Cancel:
 		f.answers.cancel(fr.Range)
 	case peerwire.Ping:
-		return f.send(peerwire.Pong{Token: fr.Token}) == nil
+		return f.send(peerwire.Pong(fr)) == nil
 	case peerwire.Bye:
 		f.log.Debug("viewer leaves the feed", "reason", fr.Reason, "text", fr.Text)
 		_ = f.ws.CloseNow()

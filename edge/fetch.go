@@ -3,10 +3,12 @@ package edge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"starling/internal/media"
+	"starling/internal/relay"
 	"starling/internal/store"
 )
 
@@ -14,7 +16,18 @@ import (
 var (
 	errNoUpstream = errors.New("this edge has no upstream")
 	errFetchBusy  = errors.New("too many fetches of old media at once")
+	errIncomplete = errors.New("upstream gave other media than was asked for, or less")
 )
+
+// absent reports whether a fetch failed because there is no such media.
+func absent(err error) bool {
+	for _, e := range []error{errNoUpstream, errIncomplete, relay.ErrGone, relay.ErrNotYet, relay.ErrNoTrack, relay.ErrNoStream} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 const (
 	// negativeTTL is how long a failed fetch answers for the same media, so
@@ -123,12 +136,12 @@ func (f *fetcher) run(key fetchKey, c *fetched) {
 			c.size += p.Header.Size
 		}
 	}
-	close(c.done)
 	f.order = append(f.order, key)
 	f.bytes += c.size
 	for len(f.order) > 1 && (f.bytes > f.cfg.FetchCache || len(f.order) > maxFetched) {
 		f.drop(f.order[0])
 	}
+	close(c.done)
 }
 
 // close admits no new fetch.
@@ -154,15 +167,15 @@ func (f *fetcher) drop(key fetchKey) {
 // one segment, in order and from the first one.
 func checkFetched(key fetchKey, parts []*store.Part) error {
 	if len(parts) == 0 {
-		return errors.New("upstream gave no parts")
+		return fmt.Errorf("%w: no parts", errIncomplete)
 	}
 	for i, p := range parts {
 		if p.ID() != (media.PartID{MSN: key.msn, Index: key.first + uint64(i)}) || !p.Complete() {
-			return errors.New("upstream gave other parts than those asked for")
+			return fmt.Errorf("%w: %s", errIncomplete, p.ID())
 		}
 	}
 	if last := parts[len(parts)-1]; last.ID().Index != key.last && !last.Header.Flags.Has(media.FlagLast) {
-		return errors.New("upstream gave a part of what was asked for")
+		return fmt.Errorf("%w: it ends with %s", errIncomplete, last.ID())
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"starling/internal/media"
+	"starling/internal/relay"
 	"starling/internal/store"
 )
 
@@ -215,7 +216,7 @@ func (u *fakeUpstream) Fetch(ctx context.Context, _ media.StreamID, track string
 	u.fetches++
 	u.mu.Unlock()
 	if u.onFetch == nil {
-		return nil, errFake
+		return nil, fmt.Errorf("fetching: %w", relay.ErrGone)
 	}
 	return u.onFetch(ctx, track, msn, first, last)
 }

@@ -31,6 +31,7 @@ var (
 	errStop   = errors.New(stopping)
 
 	errNotComing = errors.New("the track cannot be brought from upstream now")
+	errUpstream  = errors.New("it has left this edge and upstream cannot give it now")
 )
 
 func mediaStatus(err error) int {
@@ -253,11 +254,10 @@ func (s *Server) fetchOld(ctx context.Context, v *view, snap *store.Snapshot, ke
 		return parts, nil
 	case errors.Is(err, errFetchBusy), ctx.Err() != nil:
 		return nil, err
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, errors.New("upstream does not answer")
-	}
-	s.log.Debug("old media is not to be had", "stream", key.stream, "track", key.track, "msn", key.msn, "err", err)
-	if key.msn < snap.Segments[0].MSN {
+	case !absent(err):
+		s.log.Warn("fetching old media from upstream", "stream", key.stream, "track", key.track, "msn", key.msn, "err", err)
+		return nil, errUpstream
+	case key.msn < snap.Segments[0].MSN:
 		return nil, errGone
 	}
 	return nil, errAbsent

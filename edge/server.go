@@ -137,8 +137,15 @@ func listen(addr, what string) (net.Listener, error) {
 }
 
 func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener) {
+	// Close does not wait for handlers, so they are counted.
+	var handlers sync.WaitGroup
+	handler := s.Handler()
 	srv := &http.Server{
-		Handler:           s.Handler(),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handlers.Add(1)
+			defer handlers.Done()
+			handler.ServeHTTP(w, r)
+		}),
 		MaxHeaderBytes:    s.cfg.MaxHeaderBytes,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
@@ -159,6 +166,7 @@ func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener) {
 		if srv.Shutdown(grace) != nil {
 			srv.Close()
 		}
+		handlers.Wait()
 		return nil
 	})
 }

@@ -19,13 +19,13 @@ func TestTrackIsAcquiredOnceAndReleasedWhenIdle(t *testing.T) {
 		}
 		wg.Wait()
 		for range 10 { // a viewer that comes back before the idle time is over
-			time.Sleep(14 * time.Second)
+			<-time.After(14 * time.Second)
 			r.get(at("v720/index.m3u8"))
 		}
 		if a, rel := up.count("v720"); a != 1 || rel != 0 {
 			t.Fatalf("acquired %d times, released %d", a, rel)
 		}
-		time.Sleep(15 * time.Second)
+		<-time.After(15 * time.Second)
 		synctest.Wait()
 		if a, rel := up.count("v720"); a != 1 || rel != 1 {
 			t.Fatalf("acquired %d times, released %d", a, rel)
@@ -55,13 +55,13 @@ func TestParkedViewerKeepsItsTrack(t *testing.T) {
 		defer r.edge.Close()
 		r.video.parts(12)
 		ch := r.park(at("v720/index.m3u8?_HLS_msn=%d", firstMSN+2))
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		if _, rel := up.count("v720"); rel != 0 {
 			t.Fatal("released under a parked viewer")
 		}
 		r.video.parts(6)
 		want(t, <-ch, 200)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if _, rel := up.count("v720"); rel != 1 {
 			t.Fatalf("released %d times", rel)

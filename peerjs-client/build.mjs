@@ -46,21 +46,23 @@ async function clean() {
   await writeFile(join(dist, '.gitkeep'), '');
 }
 
-/** Scripts and styles of the pages; gives the hashed name of each, by its plain one. */
+/** Scripts and styles of the pages; gives the hashed name of each by its plain one, and what each script imports. */
 async function buildPages() {
   const scripts = Object.fromEntries(Object.entries(pages).map(([name, folder]) => [name, `${folder}/${name}.ts`]));
   const result = await build({ ...common, entryPoints: scripts, format: 'esm', splitting: true, entryNames: '[name]-[hash]', chunkNames: 'chunk-[hash]' });
   const sheets = await build({ ...common, entryPoints: styles, entryNames: '[name]-[hash]' });
   const icon = await build({ ...common, entryPoints: ['src/pages/favicon.svg'], loader: { '.svg': 'copy' }, entryNames: '[name]-[hash]', sourcemap: false });
   const names = new Map();
+  const imports = new Map();
   for (const { outputs } of [result.metafile, sheets.metafile, icon.metafile]) {
     for (const [path, output] of Object.entries(outputs)) {
       const source = output.entryPoint ?? Object.keys(output.inputs)[0];
       if (path.endsWith('.map') || path.includes('/chunk-') || path.endsWith('LEGAL.txt') || source === undefined) continue;
       names.set(basename(source).replace(/\.ts$/, '.js'), basename(path));
+      imports.set(basename(path), output.imports.filter(({ kind }) => kind === 'import-statement').map((file) => basename(file.path)));
     }
   }
-  return names;
+  return { names, imports };
 }
 
 async function buildPlayer() {
@@ -69,8 +71,8 @@ async function buildPlayer() {
   await build({ ...entry, format: 'esm', outExtension: { '.js': '.mjs' } });
 }
 
-/** Writes the pages with the hashed names of what they load. */
-async function writePages(names) {
+/** Writes the pages with the hashed names of what they load; imported chunks load beside the script, not after it. */
+async function writePages({ names, imports }) {
   for (const [name, folder] of Object.entries(pages)) {
     const html = await readFile(join(root, folder, `${name}.html`), 'utf8');
     const linked = html.replaceAll(/"\/assets\/([\w.-]+)"/g, (_, file) => {
@@ -78,7 +80,8 @@ async function writePages(names) {
       if (hashed === undefined) throw new Error(`${folder}/${name}.html names /assets/${file}, which is not built`);
       return `"/assets/${hashed}"`;
     });
-    await writeFile(join(dist, `${name}.html`), linked);
+    const preloads = (imports.get(names.get(`${name}.js`)) ?? []).map((file) => `<link rel="modulepreload" href="/assets/${file}">\n`).join('');
+    await writeFile(join(dist, `${name}.html`), linked.replace('</head>', `${preloads}</head>`));
   }
 }
 
@@ -104,9 +107,9 @@ async function printSizes() {
 }
 
 await clean();
-const names = await buildPages();
+const pageFiles = await buildPages();
 await buildPlayer();
-await writePages(names);
+await writePages(pageFiles);
 await writeLicences();
 await printSizes();
 const core = await sizeOf('src/hls/hls-session.ts', 'src/swarm/engine.ts');

@@ -161,12 +161,12 @@ func TestHistoryIsBoundedAndThenForgotten(t *testing.T) {
 		}
 		dir.Remove("live/demo")
 		s.sampler.observe(time.Now())
-		if rows := s.sampler.rows(); len(rows) != 1 || rows[0].Live {
+		if rows := s.sampler.rows(time.Now()); len(rows) != 1 || rows[0].Live {
 			t.Errorf("just after the end: %+v", rows)
 		}
 		time.Sleep(historySpan + step) // virtual
 		s.sampler.observe(time.Now())
-		if rows := s.sampler.rows(); len(rows) != 0 {
+		if rows := s.sampler.rows(time.Now()); len(rows) != 0 {
 			t.Errorf("long after the end: %+v", rows)
 		}
 	})
@@ -188,8 +188,7 @@ func TestATrackerAloneTakesTheViewersWord(t *testing.T) {
 	r.set(telemetry.StreamStats{}, telemetry.EdgeStats{})
 	s.sampler.observe(now)
 	r.set(telemetry.StreamStats{PeerBytes: 300, FeedBytes: 60, HTTPBytes: 40}, telemetry.EdgeStats{})
-	s.sampler.observe(now.Add(step))
-	if got := s.sampler.rows()[0]; got.EdgeBytes != 100 || got.Offload != 0.75 {
+	if got := s.sampler.rows(now.Add(step))[0]; got.EdgeBytes != 100 || got.Offload != 0.75 {
 		t.Errorf("%+v", got)
 	}
 }

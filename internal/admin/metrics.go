@@ -2,6 +2,7 @@ package admin
 
 import (
 	"math"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -29,7 +30,7 @@ func newCollector(s *sampler) *collector {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) { ch <- c.offload; ch <- c.difference }
 
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	for _, r := range c.sampler.rows() {
+	for _, r := range c.sampler.rows(time.Now()) {
 		ch <- prometheus.MustNewConstMetric(c.offload, prometheus.GaugeValue, r.Offload, string(r.ID))
 		if r.EdgeBytes > 0 {
 			d := math.Abs(float64(r.EdgeBytes)-float64(r.ReportedEdgeBytes)) / float64(r.EdgeBytes)

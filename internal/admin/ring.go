@@ -5,12 +5,11 @@ import "time"
 const (
 	step        = 2 * time.Second
 	historySpan = 15 * time.Minute
-	// One more than the span needs, so that the oldest step has a rate.
+	// One more than the span needs, so that the first and last are a span apart.
 	ringSize = int(historySpan/step) + 1
 	// rateWindow is long against the viewers' beacons, which bring the peers'
 	// bytes in lumps.
 	rateWindow = 10 * time.Second
-	rateSteps  = int(rateWindow / step)
 )
 
 // ring keeps the newest samples of a stream.
@@ -29,11 +28,21 @@ func (r *ring) len() int { return min(r.n, ringSize) }
 // get gives the i-th oldest sample.
 func (r *ring) get(i int) *sample { return &r.samples[(r.n-r.len()+i)%ringSize] }
 
-// rates compares the i-th oldest sample with one a rate window before it, or
-// with the oldest when the stream is younger than that.
-func (r *ring) rates(i int) (peer, edge uint64, span time.Duration) {
-	now, before := r.get(i), r.get(max(i-rateSteps, 0))
-	return now.peerBytes - before.peerBytes, now.edgeBytes - before.edgeBytes, now.at.Sub(before.at)
+// before gives the sample to compare one of that time with: the youngest that
+// is a rate window older, or the oldest when the stream is younger than that.
+func (r *ring) before(now time.Time) *sample {
+	for i := r.len() - 1; i > 0; i-- {
+		if s := r.get(i); now.Sub(s.at) >= rateWindow {
+			return s
+		}
+	}
+	return r.get(0)
+}
+
+// rates gives the bytes since a rate window before s, and the time between.
+func (r *ring) rates(s *sample) (peer, edge uint64, span time.Duration) {
+	b := r.before(s.at)
+	return s.peerBytes - b.peerBytes, s.edgeBytes - b.edgeBytes, s.at.Sub(b.at)
 }
 
 // bitrate is bytes over a span in bit/s, 0 without a span.

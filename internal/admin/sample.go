@@ -43,21 +43,21 @@ func (c *counter) observe(v uint64) uint64 {
 // stream is what the sampler remembers of one stream.
 type stream struct {
 	peer, edge, reported counter
-	ring                 ring
-	seen                 time.Time // when a source last named it
+	ring                 ring   // one sample a step
+	now                  sample // the latest, perhaps younger than the ring's
 }
 
-// observe adds a sample of the sources' current counters.
+// observe takes the sources' current counters.
 func (s *stream) observe(now time.Time, t telemetry.StreamStats, e telemetry.EdgeStats, hasEdge bool) {
 	reported := s.reported.observe(t.FeedBytes + t.HTTPBytes)
 	edge := reported // a tracker without an edge has only the viewers' word
 	if hasEdge {
 		edge = s.edge.observe(e.MediaBytes + e.FeedBytes)
 	}
-	s.ring.add(sample{
+	s.now = sample{
 		at: now, peerBytes: s.peer.observe(t.PeerBytes), edgeBytes: edge, reportedBytes: reported,
 		tracker: t, edge: e,
-	})
+	}
 }
 
 // merge joins the two sources by stream.

@@ -12,7 +12,7 @@ import (
 )
 
 // sampler turns the roles' cumulative counters into rates and history. It has
-// no goroutine and no clock of its own: the owner calls observe every step.
+// no goroutine and no clock of its own.
 type sampler struct {
 	dir     *store.Directory
 	tracker Tracker // may be nil
@@ -26,9 +26,26 @@ func newSampler(dir *store.Directory, t Tracker, e Edge) *sampler {
 	return &sampler{dir: dir, tracker: t, edge: e, streams: map[media.StreamID]*stream{}}
 }
 
-// observe takes a sample of every stream that is live or counted, and forgets
-// those that nothing has named for as long as the history goes back.
+// observe takes a sample of every stream for the history. Its owner calls it
+// every step.
 func (s *sampler) observe(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.look(now)
+	for id, st := range s.streams {
+		switch {
+		case st.now.at.Equal(now):
+			if !st.ring.get(st.ring.len() - 1).at.Equal(now) { // not new in this look
+				st.ring.add(st.now)
+			}
+		case now.Sub(st.now.at) > historySpan:
+			delete(s.streams, id)
+		}
+	}
+}
+
+// look reads the counters of every stream that is live or counted.
+func (s *sampler) look(now time.Time) {
 	var trackers []telemetry.StreamStats
 	var edges []telemetry.EdgeStats
 	if s.tracker != nil {
@@ -43,20 +60,15 @@ func (s *sampler) observe(now time.Time) {
 			found[st.ID] = &pair{}
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for id, p := range found {
 		st := s.streams[id]
 		if st == nil {
 			st = &stream{}
 			s.streams[id] = st
 		}
-		st.seen = now
 		st.observe(now, p.tracker, p.edge, s.edge != nil)
-	}
-	for id, st := range s.streams {
-		if now.Sub(st.seen) > historySpan {
-			delete(s.streams, id)
+		if st.ring.len() == 0 {
+			st.ring.add(st.now)
 		}
 	}
 }
@@ -89,10 +101,11 @@ type row struct {
 	FeedViewers       int            `json:"feedViewers"`
 }
 
-// rows lists the streams of the newest sample, live ones first, then by id.
-func (s *sampler) rows() []row {
+// rows lists the streams as they are now, live ones first, then by id.
+func (s *sampler) rows(now time.Time) []row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.look(now)
 	out := make([]row, 0, len(s.streams))
 	for id, st := range s.streams {
 		out = append(out, s.row(id, st))
@@ -110,8 +123,8 @@ func (s *sampler) rows() []row {
 }
 
 func (s *sampler) row(id media.StreamID, st *stream) row {
-	last := st.ring.get(st.ring.len() - 1)
-	peer, edge, span := st.ring.rates(st.ring.len() - 1)
+	last := &st.now
+	peer, edge, span := st.ring.rates(last)
 	t := last.tracker
 	r := row{
 		ID: id, Tracks: []string{},
@@ -161,7 +174,7 @@ func (s *sampler) history(id media.StreamID) (history, bool) {
 	}
 	for i := range n {
 		x := st.ring.get(i)
-		peer, edge, span := st.ring.rates(i)
+		peer, edge, span := st.ring.rates(x)
 		h.T[i] = x.at.UnixMilli()
 		h.Viewers[i] = max(x.tracker.Viewers, x.edge.FeedViewers)
 		h.Offload[i] = telemetry.Offload(peer, edge)

@@ -35,18 +35,19 @@ type Log struct {
 // Origin takes a broadcast in and packages it.
 type Origin struct {
 	RTMPListen      string        `yaml:"rtmp_listen"`      // HOST:PORT or :PORT
-	SegmentDuration time.Duration `yaml:"segment_duration"` // also the distance of key frames in the ladder
+	SegmentDuration time.Duration `yaml:"segment_duration"` // a key frame of the source begins each
 	PartDuration    time.Duration `yaml:"part_duration"`
-	FFmpeg          string        `yaml:"ffmpeg"` // program that encodes the ladder
-	Ladder          []Rung        `yaml:"ladder"` // video, best first
-	AudioBitrate    int           `yaml:"audio_bitrate"`
+	Transcode       bool          `yaml:"transcode"`     // make the ladder; false: only the source is served
+	FFmpeg          string        `yaml:"ffmpeg"`        // program that encodes the ladder
+	Preset          string        `yaml:"preset"`        // of x264, for the rungs that are encoded
+	Ladder          []Rung        `yaml:"ladder"`        // below the source; empty: two thirds and one third of its height
+	EncodeSource    bool          `yaml:"encode_source"` // encode the top rung, too, instead of passing it through
 }
 
 // Rung is one video rendition of the ladder.
 type Rung struct {
-	Name    string `yaml:"name"`    // track name, "v720"
-	Height  int    `yaml:"height"`  // pixels; the width follows the source. A rung above the source's height is left out
-	Bitrate int    `yaml:"bitrate"` // average, bit/s
+	Height  int `yaml:"height"`  // pixels; the width follows the source. A rung not below the source is left out
+	Bitrate int `yaml:"bitrate"` // average, bit/s; 0: from the source's
 }
 
 // Relay carries parts between nodes over QUIC.
@@ -105,13 +106,10 @@ func Default() *Config {
 			RTMPListen:      ":1935",
 			SegmentDuration: 2 * time.Second,
 			PartDuration:    333 * time.Millisecond,
+			Transcode:       true,
 			FFmpeg:          "ffmpeg",
-			Ladder: []Rung{
-				{Name: "v720", Height: 720, Bitrate: 2_000_000},
-				{Name: "v480", Height: 480, Bitrate: 900_000},
-				{Name: "v240", Height: 240, Bitrate: 300_000},
-			},
-			AudioBitrate: 128_000,
+			Preset:          "superfast",
+			Ladder:          []Rung{},
 		},
 		Relay:   Relay{Listen: ":4443", Upstreams: []string{}},
 		Edge:    Edge{Listen: ":8080", TLSListen: ":8443"},

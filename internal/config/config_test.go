@@ -44,11 +44,11 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestAListReplacesTheDefault(t *testing.T) {
-	c, _, err := Load(Source{File: file(t, "origin:\n  ladder:\n    - name: only\n      height: 360\n      bitrate: 700000\n")})
+	c, _, err := Load(Source{File: file(t, "origin:\n  ladder:\n    - height: 360\n      bitrate: 700000\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Origin.Ladder) != 1 || c.Origin.Ladder[0] != (Rung{"only", 360, 700000}) {
+	if len(c.Origin.Ladder) != 1 || c.Origin.Ladder[0] != (Rung{360, 700000}) {
 		t.Fatalf("%+v", c.Origin.Ladder)
 	}
 }
@@ -73,7 +73,7 @@ func TestFaultsNameLineKeyAndCure(t *testing.T) {
 		{name: "key without its section", doc: "tls_listen: ':1'\n", want: []string{"unknown key tls_listen, did you mean edge.tls_listen?"}},
 		{name: "nothing near", doc: "zzzzzzzzzz: 1\n", want: []string{"unknown key zzzzzzzzzz"}},
 		{name: "two faults at once", doc: "bnd: x\nlog:\n  levle: x\n", want: []string{"did you mean bind?", "did you mean log.level?"}},
-		{name: "unknown key of a rung", doc: "origin:\n  ladder:\n    - {name: a, heigth: 3}\n", want: []string{"origin.ladder", "heigth"}},
+		{name: "unknown key of a rung", doc: "origin:\n  ladder:\n    - {heigth: 3}\n", want: []string{"origin.ladder", "heigth"}},
 		{name: "duplicate key", doc: "bind: all\nbind: all\n", want: []string{"bind", "already"}},
 		{name: "not YAML", doc: "bind: [\n", want: []string{"starling.yaml: "}},
 		{name: "not a mapping", doc: "- a\n", want: []string{"want keys and values"}},
@@ -97,8 +97,8 @@ func TestFaultsNameLineKeyAndCure(t *testing.T) {
 		{name: "public admin", set: []string{"admin.listen=0.0.0.0:9090"}, want: []string{"admin.public: true"}},
 		{name: "certificate alone", set: []string{"edge.tls_cert=a.pem"}, want: []string{"edge.tls_cert", "set both or neither"}},
 		{name: "part", set: []string{"origin.part_duration=20ms"}, want: []string{"origin.part_duration: 20ms is not from 100ms to 1s"}},
-		{name: "ladder order", set: []string{"origin.ladder=[{name: a, height: 100, bitrate: 100000}, {name: b, height: 200, bitrate: 200000}]"}, want: []string{"origin.ladder[1]", "best rung first"}},
-		{name: "ladder names", set: []string{"origin.ladder=[{name: a, height: 101, bitrate: 100000}, {name: a, height: 100, bitrate: 90000}]"}, want: []string{"used twice", "even number"}},
+		{name: "ladder", set: []string{"origin.ladder=[{height: 101}, {height: 100, bitrate: 7}, {height: 100}]"}, want: []string{"origin.ladder[0]: height 101", "origin.ladder[1]: bitrate 7", "origin.ladder[2]: height 100 is there twice"}},
+		{name: "preset", set: []string{"origin.preset=quick"}, want: []string{`origin.preset: "quick" is not one of ultrafast`}},
 		{name: "upstream", set: []string{"relay.upstreams=origin"}, want: []string{`"origin" is not HOST:PORT`}},
 		{name: "tracker address", set: []string{"edge.tracker_url=http://x/"}, want: []string{"wss://"}},
 		{name: "stun address", set: []string{"stun.announce=example.org"}, want: []string{"stun:stun.example.org:3478"}},
@@ -172,7 +172,7 @@ func TestAdminStaysOnLoopback(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("edge:\n  listen: ':1'\n"))
 	f.Add([]byte("a: &x\n  <<: *x\n"))
-	f.Add([]byte("origin: {ladder: [{name: a}]}"))
+	f.Add([]byte("origin: {ladder: [{height: 1}]}"))
 	f.Add([]byte("? [a, b]\n: c\n"))
 	f.Add([]byte("origin:\n  ladder: !!binary x\n"))
 	f.Add([]byte("---\n...\n---\n"))

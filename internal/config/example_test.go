@@ -61,7 +61,7 @@ func TestExampleIsComplete(t *testing.T) {
 func TestPrintedConfigurationReadsBack(t *testing.T) {
 	c, _, err := Load(Source{Set: []string{
 		"edge.listen=127.0.0.1:9999", "relay.upstreams=a.example:1, b.example:2", "origin.part_duration=200ms",
-		"origin.ladder=[{name: x, height: 360, bitrate: 700000}]", "admin.hosts=[ops.example]", "node=n: 1",
+		"origin.ladder=[{height: 360, bitrate: 700000}]", "admin.hosts=[ops.example]", "node=n: 1",
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -18,15 +18,19 @@ var foreignEnv = []string{"STARLING_CONFIG", "STARLING_SET", "STARLING_BIN"}
 
 // Source says where a configuration comes from, weakest first.
 type Source struct {
+	Base *Config  // what is changed; nil: Default()
 	File string   // YAML; empty: none
 	Env  []string // "NAME=value", as os.Environ gives; only STARLING_* counts
 	Set  []string // "KEY=VALUE" of the command line
 }
 
-// Load reads the sources over the defaults and validates the result. Warnings
+// Load reads the sources over the base and validates the result. Warnings
 // tell of variables that look meant for this program and are not.
 func Load(src Source) (c *Config, warnings []string, err error) {
-	c = Default()
+	c = src.Base
+	if c == nil {
+		c = Default()
+	}
 	if src.File != "" {
 		doc, err := os.ReadFile(src.File)
 		if err != nil {

@@ -106,7 +106,7 @@ func describe(t reflect.Type) string {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 2s or 333ms"
 	case t == reflect.TypeFor[[]Rung]():
-		return "a list of rungs such as [{name: v720, height: 720, bitrate: 2000000}]"
+		return "a list of rungs such as [{height: 480, bitrate: 900000}]"
 	case t.Kind() == reflect.Slice:
 		return "a list such as [a, b]"
 	case t.Kind() == reflect.Bool:

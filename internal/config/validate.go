@@ -18,7 +18,7 @@ import (
 const (
 	minPart    = 100 * time.Millisecond // fewer frames than three a part is mostly overhead
 	maxPart    = time.Second
-	minSegment = 500 * time.Millisecond
+	minSegment = time.Second
 	maxSegment = 10 * time.Second
 	maxRungs   = 8
 )
@@ -68,36 +68,28 @@ func (c *Config) Validate() error {
 func (o *Origin) validate(v *validator) {
 	v.between("origin.part_duration", o.PartDuration, minPart, maxPart)
 	v.between("origin.segment_duration", o.SegmentDuration, minSegment, maxSegment)
-	if o.SegmentDuration < o.PartDuration {
-		v.fault("origin.segment_duration", "%s is shorter than origin.part_duration %s", o.SegmentDuration, o.PartDuration)
+	if o.PartDuration > o.SegmentDuration/2 {
+		v.fault("origin.part_duration", "%s is more than half of origin.segment_duration %s", o.PartDuration, o.SegmentDuration)
 	}
 	if o.FFmpeg == "" {
 		v.fault("origin.ffmpeg", "is empty: name the ffmpeg program or its path")
 	}
-	if o.AudioBitrate < 16_000 || o.AudioBitrate > 512_000 {
-		v.fault("origin.audio_bitrate", "%d bit/s is not from 16000 to 512000", o.AudioBitrate)
+	v.oneOf("origin.preset", o.Preset, "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+	if n := len(o.Ladder); n > maxRungs {
+		v.fault("origin.ladder", "has %d rungs, at most %d work", n, maxRungs)
 	}
-	if n := len(o.Ladder); n == 0 || n > maxRungs {
-		v.fault("origin.ladder", "has %d rungs, want 1 to %d", n, maxRungs)
-	}
-	var names []string
+	var heights []int
 	for i, r := range o.Ladder {
 		key := fmt.Sprintf("origin.ladder[%d]", i)
-		if !media.ValidName(r.Name) {
-			v.fault(key, "name %q: %v", r.Name, media.ErrName)
-		}
-		if slices.Contains(names, r.Name) {
-			v.fault(key, "name %q is used twice", r.Name)
-		}
-		names = append(names, r.Name)
 		if r.Height < 64 || r.Height > 4320 || r.Height%2 != 0 {
 			v.fault(key, "height %d is not an even number from 64 to 4320", r.Height)
 		}
-		if r.Bitrate < 50_000 || r.Bitrate > 100_000_000 {
-			v.fault(key, "bitrate %d bit/s is not from 50000 to 100000000", r.Bitrate)
+		if slices.Contains(heights, r.Height) {
+			v.fault(key, "height %d is there twice", r.Height)
 		}
-		if i > 0 && r.Bitrate >= o.Ladder[i-1].Bitrate {
-			v.fault(key, "bitrate %d is not below the rung before it: list the best rung first", r.Bitrate)
+		heights = append(heights, r.Height)
+		if r.Bitrate != 0 && (r.Bitrate < 50_000 || r.Bitrate > 100_000_000) {
+			v.fault(key, "bitrate %d bit/s is not from 50000 to 100000000, nor 0 for one that follows the source's", r.Bitrate)
 		}
 	}
 }

@@ -40,7 +40,7 @@ type Server struct {
 	once      sync.Once
 	listening chan struct{}
 	mu        sync.Mutex
-	addr      net.Addr
+	addrs     []net.Addr
 }
 
 func (s *Server) init() { s.once.Do(func() { s.listening = make(chan struct{}) }) }
@@ -55,7 +55,10 @@ func (s *Server) Listening() <-chan struct{} {
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.addr
+	if len(s.addrs) == 0 {
+		return nil
+	}
+	return s.addrs[0]
 }
 
 // Run listens and serves until ctx ends, and returns nil after the last handler
@@ -103,7 +106,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}()
 	}
 	s.mu.Lock()
-	s.addr = listeners[0].Addr()
+	for _, l := range listeners {
+		s.addrs = append(s.addrs, l.Addr())
+	}
 	s.mu.Unlock()
 	close(s.listening)
 

@@ -38,19 +38,24 @@ func TestServesOnEveryAddressAndSkipsTakenExtras(t *testing.T) {
 	}
 	defer taken.Close()
 	s := &Server{
-		Addrs:   []string{"127.0.0.1:0", taken.Addr().String()},
+		Addrs:   []string{"127.0.0.1:0", taken.Addr().String(), "127.0.0.1:0"},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }),
 	}
 	stop := start(t, s)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	if len(s.addrs) != 2 || s.Addr() != s.addrs[0] {
+		t.Errorf("listens on %v", s.addrs)
 	}
-	body, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	if string(body) != "hello" {
-		t.Errorf("got %q", body)
+	for _, a := range s.addrs {
+		res, err := client.Get("http://" + a.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if string(body) != "hello" {
+			t.Errorf("%s: got %q", a, body)
+		}
 	}
 	if err := stop(); err != nil {
 		t.Errorf("stopping: %v", err)

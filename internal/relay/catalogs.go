@@ -62,9 +62,13 @@ func (c *Client) announce(ctx context.Context, g *errgroup.Group, sess *clientSe
 	st, exists := c.dir.Get(info.ID)
 	var waiting []<-chan struct{}
 	for key, s := range c.subs {
-		if key.stream == info.ID && s.id != 0 {
-			waiting = append(waiting, s.whenDrained())
+		if key.stream != info.ID || s.id == 0 {
+			continue
 		}
+		if !info.Ended {
+			s.reopen()
+		}
+		waiting = append(waiting, s.whenDrained())
 	}
 	switch {
 	case exists && reflect.DeepEqual(st.Info(), info):

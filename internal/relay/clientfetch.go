@@ -41,9 +41,9 @@ func (s *clientSession) openFetch(ctx context.Context, f relaywire.Fetch) (parts
 	if _, err = str.Write(relaywire.AppendFetch(nil, f)); err != nil {
 		return nil, nil, causeOf(ctx, err)
 	}
-	if err = str.Close(); err != nil {
-		return nil, nil, causeOf(ctx, err)
-	}
+	// An upstream that has read enough may refuse the end of the request;
+	// its answer is what counts.
+	_ = str.Close()
 	br := relaywire.NewReader(str)
 	code, err := relaywire.ReadFetchCode(br)
 	if err != nil {

@@ -164,6 +164,7 @@ func TestLimitsRefuseAndSayWhy(t *testing.T) {
 
 func TestSlowReaderLosesOldSegmentsAndHarmsNobody(t *testing.T) {
 	c, pub := newCluster(t), newPublisher()
+	pub.info.SegmentMS = 20
 	origin, dir := pub.originDir(), &store.Directory{Segments: 64}
 	srv, addr, _ := c.serve(t, ServerConfig{Node: "origin"}, origin)
 	healthy := c.dial(t, ClientConfig{Upstreams: []string{addr}, Node: "edge"}, dir)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
@@ -153,7 +154,7 @@ func TestAlteredMediaNeverBecomesReadable(t *testing.T) {
 func TestOvertakenSegmentIsRepairedInOrder(t *testing.T) {
 	c, pub := newCluster(t), newPublisher()
 	up, dir := c.rawUpstream(t), &store.Directory{}
-	cl := c.dial(t, ClientConfig{Upstreams: []string{up.addr}, Node: "edge", HoldBack: 1}, dir)
+	cl := c.dial(t, ClientConfig{Upstreams: []string{up.addr}, Node: "edge", HoldBack: 50 * time.Millisecond}, dir)
 	s := up.accept()
 	sub := s.begin(cl, pub)
 	part := func(msn, i uint64) *store.Part { return pub.part("v720", media.PartID{MSN: msn, Index: i}, 40_000) }
@@ -161,6 +162,15 @@ func TestOvertakenSegmentIsRepairedInOrder(t *testing.T) {
 	str := s.segment(sub.ID, 100, part(100, 0))
 	whole := encodePart(part(100, 1).Raw, part(100, 1).Bytes())
 	s.write(str, whole[:len(whole)/2])
+	tr, ctx := trackOf(t, dir, "v720"), timeout(t)
+	nextPart(t, tr, media.PartID{})
+	half, err := tr.Next(ctx, media.PartID{MSN: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Wait(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
 	next := s.segment(sub.ID, 101, part(101, 0), part(101, 1), part(101, 2), part(101, 3))
 	next.Close()
 	// Only what is missing is asked for.
@@ -169,8 +179,10 @@ func TestOvertakenSegmentIsRepairedInOrder(t *testing.T) {
 		t.Fatalf("fetch %+v", f)
 	}
 	s.answer(fetch, relaywire.FetchOK, part(100, 1), part(100, 2), part(100, 3))
-	tr := trackOf(t, dir, "v720")
 	expectParts(t, tr, "v720", 100, 102)
+	if p, _ := tr.Snapshot().Part(half.ID()); p != half {
+		t.Error("the half part was thrown away")
+	}
 	if n := value(cl.m.gaps); n != 0 {
 		t.Errorf("%v gaps", n)
 	}

@@ -24,6 +24,7 @@ type segmentOut struct {
 	str    *quic.SendStream
 	msn    uint64
 	newest uint64 // newest segment of the window when the stream was opened
+	opened time.Time
 
 	// The part being sent, kept when its publisher aborts it.
 	id   media.PartID
@@ -84,7 +85,7 @@ func (p *push) openSegment(ctx context.Context, msn uint64) error {
 	if err := str.SetWriteDeadline(time.Now().Add(lagCheck)); err != nil {
 		return err
 	}
-	p.out = &segmentOut{str: str, msn: msn, newest: msn}
+	p.out = &segmentOut{str: str, msn: msn, newest: msn, opened: time.Now()}
 	if last, ok := p.track.Snapshot().Last(); ok {
 		p.out.newest = max(msn, last.ID().MSN)
 	}
@@ -113,7 +114,13 @@ func (p *push) write(b []byte) error {
 }
 
 // lagging reports whether too many segments began since the stream was opened.
+// Their time must have passed too: after an outage further up many segments
+// come at once.
 func (p *push) lagging() bool {
+	allowed := time.Duration(p.sess.srv.cfg.MaxLag*p.stream.Info().SegmentMS) * time.Millisecond
+	if time.Since(p.out.opened) < allowed {
+		return false
+	}
 	segs := p.track.Snapshot().Segments
 	behind := 0
 	for i := len(segs) - 1; i >= 0 && segs[i].MSN > p.out.newest; i-- {

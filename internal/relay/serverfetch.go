@@ -61,7 +61,8 @@ func (s *serverSession) serveFetch(ctx context.Context, str *quic.Stream) error 
 		}
 		return nil
 	}
-	str.CancelRead(quic.StreamErrorCode(relaywire.StreamCancelled)) // nothing follows the request
+	// Nothing that matters follows the request.
+	defer str.CancelRead(quic.StreamErrorCode(relaywire.StreamCancelled))
 	code, err := s.answer(ctx, str, f)
 	s.srv.m.fetches.WithLabelValues(code.String()).Inc()
 	if err == nil {

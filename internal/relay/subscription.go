@@ -89,6 +89,8 @@ func (s *subscription) wanted() (media.PartID, bool) {
 			return media.PartID{MSN: last.ID().MSN + 1}, true
 		}
 		return media.PartID{MSN: last.ID().MSN, Index: last.ID().Index + 1}, true
+	case passed.Index == math.MaxUint64:
+		return media.PartID{MSN: passed.MSN + 1}, true
 	case passed != media.PartID{}:
 		return media.PartID{MSN: passed.MSN, Index: passed.Index + 1}, true
 	}
@@ -241,12 +243,18 @@ func (s *subscription) abandon() {
 	}
 }
 
-// pass gives up everything before id.
+// pass gives up everything before id. A segment never has a hole (store.Segment),
+// so when some of id's segment is published already, the rest of it is given
+// up too.
 func (s *subscription) pass(id media.PartID) {
 	s.abandon()
+	to := before(id)
+	if last, ok := s.track.Snapshot().Last(); ok && last.ID().MSN == id.MSN && last.ID().Compare(to) < 0 {
+		to = media.PartID{MSN: id.MSN, Index: math.MaxUint64}
+	}
 	s.mu.Lock()
-	if p := before(id); p.Compare(s.passed) > 0 && p.Index != math.MaxUint64 {
-		s.passed = p
+	if to.Compare(s.passed) > 0 {
+		s.passed = to
 	}
 	s.mu.Unlock()
 	s.c.m.gaps.Inc()
@@ -258,6 +266,17 @@ func (s *subscription) noteEnd(last media.PartID) {
 	s.end = &last
 	s.mu.Unlock()
 	s.checkEnd()
+}
+
+// reopen forgets an end that was reached: the stream goes on.
+func (s *subscription) reopen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.drained:
+		s.end, s.drained = nil, make(chan struct{})
+	default:
+	}
 }
 
 // whenDrained is closed when the last part of an ended track is there.

@@ -28,6 +28,18 @@ func listenUDP(addr string, log *slog.Logger) (*net.UDPConn, error) {
 		return nil, fmt.Errorf("opening the relay's UDP socket on %s: %w", addr, err)
 	}
 	read, write, err := raiseBuffers(conn, socketBuffer)
+	reportBuffers(log, read, write, err)
+	if _, set := os.LookupEnv(quietEnv); !set {
+		if err := os.Setenv(quietEnv, "true"); err != nil {
+			log.Debug("quic-go's own buffer warning stays on", "err", err)
+		}
+	}
+	return conn, nil
+}
+
+// reportBuffers warns of buffers that are too small, with the command that
+// mends it.
+func reportBuffers(log *slog.Logger, read, write int, err error) {
 	switch {
 	case err != nil:
 		log.Debug("the size of the UDP buffers is unknown", "err", err)
@@ -36,12 +48,6 @@ func listenUDP(addr string, log *slog.Logger) (*net.UDPConn, error) {
 			"readBytes", read, "writeBytes", write, "wantBytes", socketBuffer,
 			"mend", fmt.Sprintf("sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d", socketBuffer, socketBuffer))
 	}
-	if _, set := os.LookupEnv(quietEnv); !set {
-		if err := os.Setenv(quietEnv, "true"); err != nil {
-			log.Debug("quic-go's own buffer warning stays on", "err", err)
-		}
-	}
-	return conn, nil
 }
 
 // closeTransport ends a transport and then its socket, which it does not own.
