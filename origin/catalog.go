@@ -26,6 +26,10 @@ type track struct {
 	init   uint64 // id of the section that its next parts need
 }
 
+// anchorTime is how long a new stream waits so that its wall clock is right
+// (refineAnchor) before anybody sees it.
+const anchorTime = time.Second
+
 // tryReady announces the epoch once its rungs and bitrates are known. The
 // source's bitrate is the publisher's own word for it, else measured over the
 // first segment. Rungs are waited for, but not for ever.
@@ -39,6 +43,9 @@ func (s *stream) tryReady(e *epoch, now time.Time) {
 			s.session.end(err)
 			s.detach(s.session, err)
 		}
+		return
+	}
+	if s.info == nil && now.Sub(e.opened) < anchorTime && s.session != nil {
 		return
 	}
 	waited := now.Sub(e.opened) >= s.cfg.LadderWait

@@ -13,13 +13,14 @@ import (
 // epoch is one publication between two discontinuities: its packager, its
 // encoder and the catalog's tracks that they fill.
 type epoch struct {
-	media   ingest.Media
-	pack    *packager.Packager // nil before the first IDR
-	opened  time.Time
-	disc    uint64
-	flagged bool          // parts begin with a discontinuity
-	first   uint64        // msn
-	part    time.Duration // PART-TARGET
+	media    ingest.Media
+	pack     *packager.Packager // nil before the first IDR
+	opened   time.Time
+	firstDTS int64 // of the source, at opened, milliseconds
+	disc     uint64
+	flagged  bool          // parts begin with a discontinuity
+	first    uint64        // msn
+	part     time.Duration // PART-TARGET
 
 	skipSource bool // the source is encoded too
 
@@ -94,6 +95,19 @@ func (s *stream) open(e *epoch) {
 	e.skipSource = cfg.SkipSource
 	e.pack = packager.New(cfg)
 	s.encode(e, src)
+}
+
+// refineAnchor moves the wall clock of output time 0 back while nobody has
+// seen it yet: a publisher's first frames come late, after its own start-up,
+// and the later ones catch up, so the frame that came earliest for its
+// timestamp tells best when the camera ran.
+func (s *stream) refineAnchor(e *epoch, au cmaf.AccessUnit, now time.Time) {
+	if s.info != nil {
+		return
+	}
+	if earlier := now.Add(-e.from - time.Duration(au.DTS-e.firstDTS)*time.Millisecond); earlier.Before(s.anchor) {
+		s.anchor = earlier.Truncate(time.Microsecond)
+	}
 }
 
 // ceilMS rounds up to the unit in which publishers count.

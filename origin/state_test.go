@@ -98,7 +98,7 @@ func TestNumberingSurvives(t *testing.T) {
 
 func TestSilenceDecodes(t *testing.T) {
 	for channels := range 2 {
-		c, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: uint8(channels + 1), ChannelCount: channels + 1})
+		c, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: uint8(channels + 1)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -204,10 +204,12 @@ func (s *stream) take(au cmaf.AccessUnit) error {
 			return nil
 		}
 		s.open(e)
+		e.firstDTS = au.DTS
 	}
 	if err := e.pack.Source(au); err != nil {
 		return err
 	}
+	s.refineAnchor(e, au, time.Now())
 	e.videoBytes += len(au.Data)
 	if e.encoder != nil {
 		e.encoder.Offer(au)

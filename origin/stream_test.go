@@ -29,7 +29,7 @@ func testMedia(t *testing.T) ingest.Media {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: 2, ChannelCount: 2})
+	a, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48_000, ChannelConfig: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,5 +271,32 @@ func TestOtherParametersGetAnotherInitializationSection(t *testing.T) {
 		if in, ok := v.Init(last.Init); !ok || last.Init != v.Inits[maxInits-1].ID || last.Discontinuity != 6 || len(in.Data) == 0 {
 			t.Errorf("%+v", last)
 		}
+	})
+}
+
+func TestProgramDateTimeFollowsTheFrameThatCameEarliest(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, s *Server) {
+		filmed := time.Now()
+		const startUp = 400 * time.Millisecond // the publisher's own, before its first frame leaves it
+		<-time.After(startUp)
+		c := start(t, s, testMedia(t))
+		for late := int(startUp / (time.Second / 30)); c.n < late; c.n++ {
+			ms := int64(c.n) * 1000 / 30
+			if err := c.s.Video(cmaf.AccessUnit{DTS: ms, PTS: ms, Key: c.n == 0, Data: make([]byte, c.size)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.run(6 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		str, ok := s.dir.Get("live/v")
+		if !ok {
+			t.Fatal("the stream is not announced")
+		}
+		if got := str.Info().StartedAtMS - filmed.UnixMilli(); got < -40 || got > 40 {
+			t.Errorf("the stream starts %d ms after the camera, want within a frame", got)
+		}
+		c.s.Close(nil)
 	})
 }

@@ -102,6 +102,20 @@ func TestUpWithDemoPlaysAndStopsWithoutATrace(t *testing.T) {
 		t.Error(err)
 	}
 
+	viewer := launch(t, "peer", strings.Replace(strings.TrimSuffix(master, "/index.m3u8"), "/live/", "/watch/live/", 1), "--json", "--every", "200ms")
+	eventually(t, "a headless viewer's parts", func() error {
+		lines := strings.Split(strings.TrimSpace(viewer.output()), "\n")
+		var s struct{ Parts, FeedBytes, PeerBytes, HTTPBytes uint64 }
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &s); err != nil {
+			return err
+		}
+		if s.Parts < 4 || s.FeedBytes+s.PeerBytes+s.HTTPBytes == 0 {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	viewer.stop(interrupt)
+
 	children := descendants(t, p.cmd.Process.Pid)
 	if n := count(children, "ffmpeg"); n < 2 {
 		t.Errorf("%d ffmpeg of a broadcaster and a ladder: %v", n, children)

@@ -144,7 +144,7 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 	}
 	if bind != config.Localhost {
 		for _, ip := range publicAddresses() {
-			fmt.Fprintf(&b, "From other machines, use %s in place of 127.0.0.1.\n", ip)
+			fmt.Fprintf(&b, "From other machines, use %s in place of 127.0.0.1 (not for the dashboard, which stays local).\n", ip)
 		}
 	} else if served {
 		b.WriteString("Only this machine can connect; --public opens it to others.\n")

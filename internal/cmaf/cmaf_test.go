@@ -95,7 +95,7 @@ func TestClean(t *testing.T) {
 }
 
 func TestInitSectionsParse(t *testing.T) {
-	asc := mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 44_100, ChannelConfig: 2, ChannelCount: 2}
+	asc := mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 44_100, ChannelConfig: 2}
 	a, err := NewAudioConfig(asc)
 	if err != nil || a.Codec != "mp4a.40.2" || a.Channels != 2 {
 		t.Fatalf("%+v, %v", a, err)

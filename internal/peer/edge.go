@@ -256,7 +256,7 @@ type fetchKey struct {
 func (p *Peer) fetchPart(a peerstate.Action) {
 	fk := fetchKey{a.Key, a.First, a.Count}
 	t, pd := p.track(a.Key.Track), p.parts[a.Key]
-	if t == nil || pd == nil || p.fetches[fk] != nil {
+	if t == nil || pd == nil || p.fetches[fk] {
 		return
 	}
 	path, rng, limit := t.info.Name+"/"+partName(a.Key.ID), "", int64(media.MaxPartSize)
@@ -271,9 +271,9 @@ func (p *Peer) fetchPart(a peerstate.Action) {
 		limit = int64(size)
 		size = to - from
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, fetchTimeout)
-	p.fetches[fk] = cancel
+	p.fetches[fk] = true
 	p.spawn(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, fetchTimeout)
 		defer cancel()
 		b, code, err := p.get(ctx, path, limit, rng)
 		p.post(func() {
@@ -320,10 +320,4 @@ func (p *Peer) fetched(fk fetchKey, b []byte, ok bool) {
 		ok = have != nil && have.Has(i)
 	}
 	p.do(p.state.EdgeDone(fk.key, fk.first, fk.count, ok, p.now()))
-}
-
-func (p *Peer) cancelFetch(a peerstate.Action) {
-	if cancel := p.fetches[fetchKey{a.Key, a.First, a.Count}]; cancel != nil {
-		cancel()
-	}
 }

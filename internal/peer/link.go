@@ -87,7 +87,14 @@ func (p *Peer) newLink(id string) (*link, error) {
 		return l, fmt.Errorf("data channel: %w", err)
 	}
 	l.chunks.SetBufferedAmountLowThreshold(peerstate.LowWater)
-	l.chunks.OnBufferedAmountLow(func() { p.post(p.pump) })
+	// This callback runs under the association's lock, which sending takes, so
+	// it must not wait for the loop; the next tick does what is dropped here.
+	l.chunks.OnBufferedAmountLow(func() {
+		select {
+		case p.inbox <- p.pump:
+		default:
+		}
+	})
 	for _, dc := range []*webrtc.DataChannel{l.control, l.chunks} {
 		dc.OnOpen(func() { p.post(func() { p.channelOpen(l) }) })
 		dc.OnClose(func() { p.post(func() { p.linkLost(l, peerstate.LostClosed) }) })

@@ -50,14 +50,15 @@ type Peer struct {
 	tracker trackerState
 	net     *transport
 	cert    *webrtc.Certificate
-	fetches map[fetchKey]context.CancelFunc
+	fetches map[fetchKey]bool
 	todo    []peerstate.Action
 	doing   bool
 	over    bool // the stream has ended and all is played
 	turn    int  // of the links at the uplink
 
 	tickedAt int64
-	skipped  bool // the last tick left the policy out
+	lateAt   int64 // last late tick
+	skipped  bool  // the last tick left the policy out
 	stats    Stats
 
 	statsMu sync.Mutex
@@ -78,7 +79,7 @@ func New(cfg Config) (*Peer, error) {
 	}
 	p := &Peer{cfg: cfg, base: base, stream: id, host: cfg.Host, log: cfg.Log.With("stream", id),
 		inbox: make(chan func(), 256), parts: map[peerstate.Key]*partData{}, links: map[string]*link{},
-		fetches: map[fetchKey]context.CancelFunc{}}
+		fetches: map[fetchKey]bool{}}
 	p.feed.want = map[uint8]feedWant{}
 	var session [16]byte
 	rand.Read(session[:])
@@ -150,11 +151,17 @@ func (p *Peer) loop(ctx context.Context) {
 // machine was busy, and not its neighbours silent.
 const lateTick = 4 * tickEvery
 
+// busyFor ms after a late tick no neighbour is called slow.
+const busyFor = 10_000
+
 func (p *Peer) tick() {
 	p.drain()
 	now := p.now()
 	late := now-p.tickedAt > lateTick.Milliseconds()
 	p.tickedAt = now
+	if late {
+		p.lateAt = now
+	}
 	if !late || p.skipped {
 		p.do(p.state.Tick(now))
 		late = false
@@ -249,10 +256,8 @@ func (p *Peer) act(a peerstate.Action) {
 		p.stats.Requests++
 		p.sendTo(a.Peer, peerwire.Request{Range: rangeOf(a), DeadlineMS: int(min(max(a.DeadlineMS, 0), peerwire.MaxDeadlineMS))})
 	case peerstate.Cancel:
-		if a.Peer == peerstate.Edge {
-			p.cancelFetch(a)
-			return
-		}
+		// A fetch from the edge is let run to its end: its few chunks have left
+		// the edge by now, and both sides are to count the same bytes.
 		p.sendTo(a.Peer, peerwire.Cancel{Range: rangeOf(a)})
 	case peerstate.Fetch, peerstate.FetchAll:
 		p.stats.Fetches++
@@ -266,6 +271,9 @@ func (p *Peer) act(a peerstate.Action) {
 	case peerstate.ReportBad:
 		p.reportBad(a)
 	case peerstate.ReportLost:
+		if a.Lost == peerstate.LostSlow && p.now()-p.lateAt < busyFor {
+			return // more likely this machine was slow
+		}
 		p.tellTracker(lostMessage(a))
 	case peerstate.Deliver:
 		p.deliver(a.Key)

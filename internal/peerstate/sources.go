@@ -24,8 +24,8 @@ type source struct {
 // it is reported as slow.
 const (
 	avoidMS        = 2000
-	maxStrikes     = 3
-	strikeWindowMS = 30_000
+	maxStrikes     = 5
+	strikeWindowMS = 60_000
 )
 
 // A neighbour that was left as silent, and whose chunks then came, was only

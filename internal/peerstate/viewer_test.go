@@ -134,13 +134,13 @@ func TestLostParentIsReplacedAtOnce(t *testing.T) {
 func TestSilentParentIsLeftForAWhileAndReportedWhenItStaysSo(t *testing.T) {
 	v := pair(t)
 	now := int64(1000)
-	for i := range uint64(3) {
+	for i := range uint64(5) {
 		k := key(10, i)
 		v.Header(k, 4, "p2", now+1000, now)
 		push(t, v, k, "p2", now, 2, 3)
 		expect(t, "within 150 ms", v.Tick(now+149), "")
 		want := fmt.Sprintf("unsub p1 1, sub p2 1 from 10.%d", i)
-		if i == 2 {
+		if i == 4 {
 			want = "lost p1 slow, " + want
 		}
 		expect(t, fmt.Sprintf("silence %d", i+1), v.Tick(now+150), want)

@@ -104,7 +104,10 @@ func (s *subscription) verifyHeader(raw []byte, msn uint64) (*media.Header, erro
 // take places one part: repeated ones are skipped, a gap before it is repaired.
 func (s *subscription) take(r *relaywire.PartReader, src source, h *media.Header, raw []byte) error {
 	want, known := s.wanted()
-	if known && src.live && h.ID.Compare(want) > 0 {
+	if known && !src.live && h.ID.Compare(want) > 0 {
+		return fmt.Errorf("answer skips to part %s: %w", h.ID, ErrGone)
+	}
+	if known && h.ID.Compare(want) > 0 {
 		if err := s.repair(src.sess, want, h.ID); err != nil {
 			return err
 		}

@@ -34,8 +34,12 @@ func (c *cell) moveOneRoot(t *tree, open []int32) bool {
 // that two equal places never trade.
 const worthMoving = 2
 
+// improveMoves is how many viewers improve moves in one tree and event: one
+// would not keep up where every event is a departure.
+const improveMoves = 2
+
 // improveTries bounds how many viewers on the deepest path improve looks at.
-const improveTries = 4
+const improveTries = 8
 
 // improve shortens the deepest path of t when that saves enough: it moves the
 // viewer nearest the top whose subtree can hang higher. A move or two an event
@@ -167,15 +171,27 @@ func (c *cell) rootViewers() int {
 	return count
 }
 
-// relieve brings one viewer with more than MaxPeers neighbours nearer to that:
-// a pair that shares one relation only finds another for it. One move an event.
+// relieveTries bounds how many pairs relieve looks at in one event. Where all
+// are needed, trying every one would cost more than the event itself.
+const relieveTries = 4
+
+// relieve brings a viewer with more than MaxPeers neighbours nearer to that: a
+// pair that shares one relation only finds another for it. One move an event;
+// the next event goes on with the next viewer.
 func (c *cell) relieve() {
-	for v, n := range c.nodes {
+	tries := relieveTries
+	for range c.nodes {
+		c.crowd = (c.crowd + 1) % len(c.nodes)
+		v := int32(c.crowd)
+		n := c.nodes[v]
 		if n == nil || len(n.links) <= c.cfg.MaxPeers {
 			continue
 		}
 		for _, l := range n.links {
-			if l.uses == 1 && c.part(int32(v), l.peer) {
+			if l.uses > 1 {
+				continue
+			}
+			if tries--; tries < 0 || c.part(v, l.peer) {
 				return
 			}
 		}

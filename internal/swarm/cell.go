@@ -24,6 +24,7 @@ type cell struct {
 	under   []uint64 // by slot: stamp, when a descendant or itself
 	openBuf []int32  // see open
 	path    []int32  // see improve
+	crowd   int      // where relieve goes on
 }
 
 // want asks for a backup.
@@ -266,7 +267,11 @@ func (c *cell) checkSolo(v int32) {
 func (c *cell) finish() []string {
 	for _, t := range c.trees {
 		c.consolidate(t)
-		_ = c.improve(t) && c.improve(t)
+		for range improveMoves {
+			if !c.improve(t) {
+				break
+			}
+		}
 	}
 	c.relieve()
 	// A move in one tree can free what another waits for. Every further round

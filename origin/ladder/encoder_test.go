@@ -56,7 +56,6 @@ type recorder struct {
 	mu     sync.Mutex
 	frames map[int][]cmaf.AccessUnit
 	config map[int]*cmaf.VideoConfig
-	downs  []error
 	down   chan error
 	first  chan struct{}
 }
@@ -238,16 +237,15 @@ func TestABlockedEncoderDoesNotBlockThePublisher(t *testing.T) {
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
-	for {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
 		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		if err != nil || strings.Contains(string(b), ") Z ") {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("process %d is still there: %s", pid, b)
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

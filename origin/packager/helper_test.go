@@ -1,8 +1,10 @@
 package packager
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,7 +37,7 @@ type scene struct {
 }
 
 func aac(rate int) *cmaf.AudioConfig {
-	c, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: rate, ChannelConfig: 2, ChannelCount: 2})
+	c, err := cmaf.NewAudioConfig(mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: rate, ChannelConfig: 2})
 	if err != nil {
 		panic(err)
 	}
@@ -111,11 +113,7 @@ func (s scene) events() []event {
 }
 
 func sortEvents(e []event) {
-	for i := 1; i < len(e); i++ { // insertion: nearly sorted runs, stable
-		for j := i; j > 0 && e[j].at < e[j-1].at; j-- {
-			e[j], e[j-1] = e[j-1], e[j]
-		}
-	}
+	slices.SortStableFunc(e, func(x, y event) int { return cmp.Compare(x.at, y.at) })
 }
 
 func feed(t testing.TB, p *Packager, events []event) {

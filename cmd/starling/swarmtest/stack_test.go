@@ -162,9 +162,6 @@ type viewer struct {
 	*peer.Peer
 	name    string
 	stop    func()
-	mu      sync.Mutex
-	parts   int
-	fromAll int
 	changed chan struct{}
 }
 
@@ -201,9 +198,6 @@ func (v *viewer) part(s *stack, r peer.PartReport) {
 	if sum := sha256.Sum256(r.Data); !ok || !bytes.Equal(sum[:], want[:]) {
 		s.t.Errorf("%s: %s %s was delivered with other bytes than were published", v.name, r.Track, r.ID)
 	}
-	v.mu.Lock()
-	v.parts++
-	v.mu.Unlock()
 	select {
 	case v.changed <- struct{}{}:
 	default:

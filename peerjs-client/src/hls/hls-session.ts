@@ -32,6 +32,8 @@ export interface HlsSessionOptions {
   readonly onSwarmFailure: (error: unknown) => void;
 }
 
+/** With a swarm the last half part stays: a part by way of other viewers takes longer, and nearer the edge HTTP would win the race. */
+const minPartsWithSwarm = 2.75;
 /** How often latency goes to the engine, in milliseconds. */
 const reportEvery = 1000;
 /** A cap that was set because frames were dropped is tried again after this. */
@@ -58,7 +60,7 @@ export class HlsSession implements Session {
     this.#options = options;
     this.#video = options.video;
     this.swarm = options.swarm;
-    this.#keeper = new LatencyKeeper({ target: options.latency });
+    this.#keeper = new LatencyKeeper({ target: options.latency, ...(options.swarm === undefined ? {} : { minParts: minPartsWithSwarm }) });
     const source = options.swarm === undefined ? undefined : new GuardedSource(options.swarm, options.onSwarmFailure);
     const loader = createFragmentLoader({
       stream: options.stream ?? '',

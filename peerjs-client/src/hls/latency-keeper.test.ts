@@ -70,6 +70,7 @@ describe('LatencyKeeper', () => {
     expect(Math.min(...run.latencies)).toBeGreaterThan(2.1 * part);
     expect(run.stalls).toBe(0);
     expect(play(3600, { delay: () => 0 }).stalls).toBe(0);
+    expect(Math.min(...play(180, { rules: { minParts: 2.75 } }).latencies)).toBeGreaterThan(2.6 * part);
   });
 
   it('leaves the distance alone where parts come late but in time', () => {

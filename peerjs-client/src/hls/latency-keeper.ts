@@ -34,6 +34,8 @@ export interface LatencyDecision {
 export interface LatencyRules {
   /** A fixed target asked for by the page; the hold-back when undefined. */
   readonly target?: number | undefined;
+  /** How near the target may come, in parts. Default 2.25. */
+  readonly minParts?: number;
   /** Fastest catch-up. Above 1.1 voices sound hurried. Default 1.1. */
   readonly maxRate?: number;
 }
@@ -118,7 +120,7 @@ export class LatencyKeeper {
     const base = sample.holdBack;
     // Two parts is what the draft asks of a hold-back at the least (PART-HOLD-BACK, section 4.4.3.8); a little more
     // covers the append.
-    const floor = Math.min(base, sample.partTarget === undefined ? base : 2.25 * sample.partTarget);
+    const floor = Math.min(base, sample.partTarget === undefined ? base : (this.#rules.minParts ?? 2.25) * sample.partTarget);
     return Math.max(base + this.#offset, floor);
   }
 

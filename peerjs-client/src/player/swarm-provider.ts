@@ -13,7 +13,7 @@ const states: Readonly<Record<EngineState, string>> = {
 };
 
 function create(location: StreamLocation, options: PlayerOptions): SwarmEngine {
-  return new SwarmEngine({
+  const engine = new SwarmEngine({
     baseUrl: location.baseUrl,
     stream: location.stream,
     peers: options.p2p,
@@ -21,6 +21,8 @@ function create(location: StreamLocation, options: PlayerOptions): SwarmEngine {
     ...(options.uplink === undefined ? {} : { uplink: options.uplink }),
     ...(options.tracker === undefined ? {} : { trackerUrl: options.tracker }),
   });
+  if (options.debug) engine.on('log', ({ level, message }) => console[level](`starling: ${message}`));
+  return engine;
 }
 
 function read(swarm: SwarmPort): SwarmStats | undefined {
