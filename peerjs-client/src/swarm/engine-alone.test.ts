@@ -16,7 +16,7 @@ describe('one viewer', () => {
     await w.clock.advance(500);
     const [played] = await w.play(6);
     expect(played?.results.every((r) => r?.source === 'feed')).toBe(true);
-    expect(engine.stats()).toMatchObject({ state: 'feed', reason: 'the w.tracker is awaited' });
+    expect(engine.stats()).toMatchObject({ state: 'feed', reason: 'the tracker is awaited' });
     expect(w.edge.httpBytes).toBe(0);
   });
 
@@ -36,7 +36,7 @@ describe('one viewer', () => {
     expect(engine.stats().counters.httpBytes).toBe(w.edge.httpBytes);
   });
 
-  it('repairs again when the w.edge fails, and gives the part up in time', async () => {
+  it('repairs again when the edge fails, and gives the part up in time', async () => {
     let isBroken = false;
     w.join({ fetch: ((input: string, init?: RequestInit) => (isBroken ? Promise.resolve(new Response('', { status: 503 })) : w.edge.fetch(input, init))) as typeof fetch });
     await w.clock.advance(500);

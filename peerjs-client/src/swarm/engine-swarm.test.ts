@@ -18,7 +18,7 @@ const shareOf = (played: readonly Played[]): number => {
 };
 
 describe('a swarm of three', () => {
-  it('takes each byte from the w.edge once, and the rest from each other', async () => {
+  it('takes each byte from the edge once, and the rest from each other', async () => {
     await w.swarmOfThree();
     const fed = w.edge.feedBytes;
     const played = await w.play(12);
@@ -44,7 +44,7 @@ describe('a swarm of three', () => {
     expect(fakeSubtle.digestCalls).toBe(3 * chunks);
   });
 
-  it('counts what the w.tracker gets told: the sides agree', async () => {
+  it('counts what the tracker gets told: the sides agree', async () => {
     await w.swarmOfThree();
     await w.play(9);
     const sum = (key: 'feedBytes' | 'httpBytes' | 'peerBytes' | 'sentBytes' | 'duplicateBytes'): number => w.engines.reduce((n, e) => n + e.stats().counters[key], 0);
@@ -101,7 +101,7 @@ describe('a swarm of three', () => {
     expect(w.edge.httpBytes).toBe(http);
   });
 
-  it('keeps its peerings when the w.tracker goes away', async () => {
+  it('keeps its peerings when the tracker goes away', async () => {
     await w.swarmOfThree();
     w.hub.servers.delete('/tracker');
     for (const socket of w.tracker.viewers.values()) socket.close();

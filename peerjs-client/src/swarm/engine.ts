@@ -20,7 +20,6 @@ import type { PartId } from './part-id.js';
 import type { PeerLinkContext } from './peer-link.js';
 import { Qoe } from './qoe.js';
 import type { Sender } from './receiver.js';
-import { StrikeBook } from './strike-book.js';
 import { Ticker } from './ticker.js';
 
 export type { Counters, EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult, NeighbourStats } from './engine-types.js';
@@ -49,7 +48,6 @@ export class SwarmEngine {
   private readonly events = new Emitter<EngineEvents>();
   private readonly counters = new ByteCounters();
   private readonly qoe = new Qoe();
-  private readonly strikes = new StrikeBook();
   private readonly session = randomSession();
   private readonly neighbours: Neighbours;
   private readonly feed: Feed;
@@ -98,7 +96,7 @@ export class SwarmEngine {
       hasTracker: () => this.tracker?.connected === true,
       mayServe: (id) => this.children.has(id),
       onBad: (sender, track, id, chunk) => this.bad(sender, track, id, chunk),
-      onStruck: (id, now) => this.struck(id, now),
+      onSlow: (id) => this.tracker?.lost(id, 'slow'),
       onPeerByte: (now) => void (this.firstPeerByteAt ??= now),
     });
     this.ticker = new Ticker(clock, (now) => this.tick(now));
@@ -323,10 +321,6 @@ export class SwarmEngine {
   private ended(link: Link, end: LinkEnd): void {
     this.plane.gone(link.id, this.clock.now());
     this.events.emit('peer', { id: link.id, state: 'closed', why: end.why });
-  }
-
-  private struck(id: string, now: number): void {
-    if (id !== EDGE_ID && this.strikes.strike(id, now)) this.tracker?.lost(id, 'slow');
   }
 
   private bad(sender: Sender, track: string, id: PartId, chunk: number): void {

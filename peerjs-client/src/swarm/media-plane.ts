@@ -16,6 +16,7 @@ import { NEXT_PART, type PartId } from './part-id.js';
 import { Receiver, type Sender } from './receiver.js';
 import { Repairer } from './repairer.js';
 import type { TrackAssignment } from '../tracker/messages.js';
+import { Reputation } from './reputation.js';
 import { mergeCommands } from './source-commands.js';
 import { TrackState } from './track-state.js';
 import { Uploader } from './uploader.js';
@@ -52,8 +53,8 @@ export interface MediaPlaneOptions {
   mayServe(id: string): boolean;
   /** Bytes failed verification; `chunk` is -1 for a header. */
   onBad(sender: Sender, track: string, id: PartId, chunk: number): void;
-  /** A source was left because it was silent. */
-  onStruck(id: string, now: number): void;
+  /** A source was left as silent too often. */
+  onSlow(id: string): void;
   onPeerByte(now: number): void;
 }
 
@@ -64,6 +65,7 @@ export class MediaPlane {
   readonly repairer: Repairer;
   readonly uploader: Uploader;
   private readonly rate = new HttpRate();
+  private readonly reputation = new Reputation();
   private readonly receiver: Receiver;
   private readonly tracks = new Map<number, TrackState>();
   /** Parts that the player fetched before their header was there: they serve the children once it is. */
@@ -167,6 +169,7 @@ export class MediaPlane {
   gone(id: string, now: number): void {
     this.uploader.remove(id);
     this.haves.remove(id);
+    this.reputation.forget(id);
     for (const t of this.tracks.values()) {
       for (const entry of t.parts.all) this.repairer.gone(entry, id);
       if (t.isActive) t.sources.gone(id, now);
@@ -252,11 +255,19 @@ export class MediaPlane {
 
   private begin(info: CatalogTrack, old: TrackState | undefined, now: number): void {
     const t = new TrackState(info, {
-      usable: (id) => this.o.links.usable(id), struck: (id, at) => this.o.onStruck(id, at),
+      usable: (id) => this.o.links.usable(id),
+      struck: (id, at) => this.struck(id, at),
+      excused: (id) => this.reputation.excuse(id),
+      delivered: (id) => this.reputation.reward(id),
+      grace: (id) => this.reputation.grace(id),
     }, this.o.hasTracker() ? now : now - 200);
     // Parts of an earlier time with this track may still serve a segment.
     for (const entry of old?.parts.all ?? []) t.parts.adopt(entry);
     this.tracks.set(info.number, t);
+  }
+
+  private struck(id: string, now: number): void {
+    if (id !== EDGE_ID && this.reputation.strike(id, now)) this.o.onSlow(id);
   }
 
   private byName(name: string): TrackState | undefined {
@@ -289,7 +300,7 @@ export class MediaPlane {
     const t = this.tracks.get(entry.track);
     const { have, header } = entry;
     if (t === undefined || have === undefined || header === undefined) return;
-    t.sources.pushed(entry, sliceOf(have.length, t.info.slices, chunk), sender.id, isFresh);
+    t.sources.pushed(entry, sliceOf(have.length, t.info.slices, chunk), sender.id, isFresh, this.o.clock.now());
     if (!isFresh) return;
     if (sender.source === 'peer') this.o.onPeerByte(this.o.clock.now());
     if (entry.isSettled && sender.source !== 'edge') {

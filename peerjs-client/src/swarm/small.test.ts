@@ -6,8 +6,8 @@ import { browserFamily } from './browser.js';
 import { parseCatalog } from './catalog.js';
 import { EdgeFetch, HttpRate } from './edge-fetch.js';
 import { Emitter } from './emitter.js';
+import { Reputation } from './reputation.js';
 import { mergeCommands } from './source-commands.js';
-import { StrikeBook } from './strike-book.js';
 import { Ticker } from './ticker.js';
 
 it('addresses follow the stream, behind any prefix', () => {
@@ -92,11 +92,21 @@ it('a listener that throws disturbs nobody', async () => {
   expect(uncaught.map(String)).toEqual(['Error: page', 'Error: page']);
 });
 
-it('strikes of one hiccup count once, and old ones not at all', () => {
-  const book = new StrikeBook();
-  expect([0, 10, 20].map((t) => book.strike('a', t))).toEqual([false, false, false]);
-  expect([5_000, 10_000].map((t) => book.strike('a', t))).toEqual([false, true]);
-  expect([60_000, 80_000, 95_000].map((t) => book.strike('b', t))).toEqual([false, false, false]);
+it('a slow neighbour gets grace, a silent one strikes', () => {
+  const book = new Reputation();
+  expect([0, 1, 2, 3].map((t) => book.strike('a', t))).toEqual([false, false, false, false]);
+  book.excuse('a');
+  expect([book.strike('a', 4), book.strike('a', 5)]).toEqual([false, true]);
+  expect(book.grace('a')).toBe(100);
+  for (let i = 0; i < 6; i++) book.excuse('a');
+  expect(book.grace('a')).toBe(1_000);
+  for (let i = 0; i < 16; i++) book.reward('a');
+  expect(book.grace('a')).toBeLessThan(400);
+  book.forget('a');
+  expect(book.grace('a')).toBe(0);
+  expect([0, 20_000, 40_000, 60_001, 80_001, 100_002].map((t) => book.strike('b', t))).toEqual([false, false, false, false, false, false]);
+  book.forget('b');
+  expect([100_003, 100_004].map((t) => book.strike('b', t))).toEqual([false, true]);
 });
 
 it('commands are merged, but not across one that undoes them', () => {

@@ -20,7 +20,10 @@ beforeEach(() => {
   parts = new TrackParts(track);
   up = new Set(['edge']);
   strikes = [];
-  policy = new SourcePolicy(parts, { usable: (id) => up.has(id), struck: (id) => void strikes.push(id) }, 1_300);
+  policy = new SourcePolicy(parts, {
+    usable: (id) => up.has(id), struck: (id) => void strikes.push(id), excused: (id) => void strikes.push(`excused ${id}`),
+    delivered: () => undefined, grace: () => 0,
+  }, 1_300);
 });
 
 /** What was sent since the last call, as "+who mask from" and "-who mask". */
@@ -39,7 +42,7 @@ function begin(index: number, now: number): PartEntry {
 
 function push(entry: PartEntry, chunk: number, from: string, now: number): void {
   const isFresh = entry.put(chunk, new Uint8Array(1_500), 'peer', now);
-  policy.pushed(entry, chunk, from, isFresh);
+  policy.pushed(entry, chunk, from, isFresh, now);
 }
 
 const both = (parent: string, backup: string): { slice: number; parent: string; backup: string }[] => [0, 1].map((slice) => ({ slice, parent, backup }));
@@ -113,6 +116,18 @@ describe('sources of slices', () => {
     policy.reconsider(3_299);
     expect(policy.current).toEqual(['p', 'q']);
     policy.reconsider(3_301);
+    expect(policy.current).toEqual(['p', 'p']);
+  });
+
+  it('come back at once to a source that was only slow', () => {
+    up.add('p').add('q');
+    policy.assign(both('p', 'q'), 1_000);
+    const entry = begin(0, 1_100);
+    push(entry, 0, 'p', 1_100);
+    policy.switchFrom(entry, 1, 'q', 1_300);
+    push(entry, 1, 'p', 1_350);
+    expect(strikes).toEqual(['p', 'excused p']);
+    policy.reconsider(1_360);
     expect(policy.current).toEqual(['p', 'p']);
   });
 

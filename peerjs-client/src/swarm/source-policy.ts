@@ -15,7 +15,12 @@ const HANDOVER_MS = 1_000;
 /** A new source that has pushed nothing yet is not blamed before. */
 const BEGIN_MS = 1_000;
 /** Bounds what a slow tree may delay the discovery of a silent parent. */
-const MAX_LAG_MS = 300;
+const MAX_LAG_MS = 200;
+
+interface Avoided {
+  readonly until: number;
+  readonly wasSilent: boolean;
+}
 
 interface Source {
   parent: string;
@@ -26,13 +31,13 @@ interface Source {
   movedAt: number;
   /** Still pushes the parts before `from`, during a planned handover. */
   old: string;
-  /** Usual delay behind the first chunk of a part, and how much it varies. */
+  /** Usual delay behind the first chunk of a part. */
   lag: number;
-  lagSwing: number;
   missed: number;
   /** Newest part of which the source pushed something. */
   lastPushed: PartId | undefined;
-  readonly avoid: Map<string, number>;
+  /** Who was silent or refused, and until when it is not used. */
+  readonly avoid: Map<string, Avoided>;
 }
 
 /** What the policy must know of the world. */
@@ -41,6 +46,12 @@ export interface SourceWorld {
   usable(id: string): boolean;
   /** The source was left because it was silent. */
   struck(id: string, now: number): void;
+  /** A source that was left as silent was only slow. */
+  excused(id: string): void;
+  /** A source delivered a slice of a part. */
+  delivered(id: string): void;
+  /** ms that a source may be late beyond its usual lag. */
+  grace(id: string): number;
 }
 
 /**
@@ -55,7 +66,7 @@ export class SourcePolicy {
   /** @param graceUntil - until then a slice without an assignment waits for one instead of taking the feed. */
   constructor(private readonly parts: TrackParts, private readonly world: SourceWorld, private graceUntil: number) {
     this.slices = Array.from({ length: parts.info.slices }, () => ({
-      parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, lagSwing: 0, missed: 0, lastPushed: undefined, avoid: new Map<string, number>(),
+      parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, missed: 0, lastPushed: undefined, avoid: new Map<string, Avoided>(),
     }));
   }
 
@@ -123,7 +134,7 @@ export class SourcePolicy {
       if (((mask >> s) & 1) === 0) return;
       if (slice.old === id) slice.old = '';
       if (slice.id !== id) return;
-      slice.avoid.set(id, now + REFUSED_MS);
+      slice.avoid.set(id, { until: now + REFUSED_MS, wasSilent: false });
       slice.id = '';
       this.move(s, this.successor(slice, now), true, now);
     });
@@ -142,14 +153,22 @@ export class SourcePolicy {
   }
 
   /** A verified chunk of slice `s` came from `from`. */
-  pushed(entry: PartEntry, s: number, from: string, isFresh: boolean): void {
+  pushed(entry: PartEntry, s: number, from: string, isFresh: boolean, now: number): void {
     const slice = this.slices[s];
     const times = entry.slices[s];
-    if (slice === undefined || times === undefined || from !== slice.id || times.pushed || comparePart(entry.id, slice.from) < 0) return;
+    if (slice === undefined || times === undefined) return;
+    const avoided = slice.avoid.get(from);
+    if (avoided?.wasSilent === true && now < avoided.until) {
+      slice.avoid.delete(from);
+      this.world.excused(from);
+    }
+    if (from !== slice.id || times.pushed || comparePart(entry.id, slice.from) < 0) return;
     times.pushed = true;
     slice.missed = 0;
     if (slice.lastPushed === undefined || comparePart(entry.id, slice.lastPushed) > 0) slice.lastPushed = entry.id;
-    if (isFresh && times.first === times.last) measureLag(slice, times.first - entry.firstAt);
+    const isFirst = isFresh && times.first === times.last;
+    if (isFirst) slice.lag = Math.min(slice.lag + (times.first - entry.firstAt - slice.lag) / 4, MAX_LAG_MS);
+    this.world.delivered(from);
   }
 
   /** A part is complete, or came by plain HTTP: counts the sources that sent nothing of it. */
@@ -179,7 +198,7 @@ export class SourcePolicy {
       return {
         source: source === '' ? EDGE_ID : source, up: source !== '' && isUp(source), backup: backup === '' ? EDGE_ID : backup,
         backupUp: backup !== '' && isUp(backup), since: times?.since ?? now, first: times?.first ?? 0, last: times?.last ?? 0,
-        lag: Math.min(slice.lag + 2 * slice.lagSwing, MAX_LAG_MS), missed: slice.missed,
+        lag: slice.lag + this.world.grace(source), missed: slice.missed,
       };
     });
   }
@@ -194,7 +213,7 @@ export class SourcePolicy {
   }
 
   private usable(slice: Source, id: string, now: number): boolean {
-    return now >= (slice.avoid.get(id) ?? 0) && this.world.usable(id);
+    return now >= (slice.avoid.get(id)?.until ?? 0) && this.world.usable(id);
   }
 
   /** Who takes over when the source fails: the parent or backup that works, else the feed, else nobody. */
@@ -206,7 +225,7 @@ export class SourcePolicy {
   }
 
   private leave(slice: Source, id: string, now: number): void {
-    slice.avoid.set(id, now + AVOID_MS);
+    slice.avoid.set(id, { until: now + AVOID_MS, wasSilent: true });
     this.world.struck(id, now);
   }
 
@@ -233,7 +252,7 @@ export class SourcePolicy {
       slice.from = this.parts.after();
       slice.old = left;
     }
-    Object.assign(slice, { id: to, missed: 0, lag: 0, lagSwing: 0, lastPushed: undefined, movedAt: now });
+    Object.assign(slice, { id: to, missed: 0, lag: 0, lastPushed: undefined, movedAt: now });
     for (const entry of this.parts.all) {
       const times = entry.slices[s];
       if (times === undefined || entry.isComplete || comparePart(entry.id, slice.from) < 0) continue;
@@ -253,10 +272,4 @@ export class SourcePolicy {
   private command(kind: SourceCommand['kind'], id: string, slice: number, from: PartId = NEXT_PART): void {
     this.out.push({ kind, id, slice, from });
   }
-}
-
-/** Smooths the delay and its variation, as round trips are smoothed in RFC 6298. */
-function measureLag(slice: Source, lag: number): void {
-  slice.lagSwing += (Math.abs(lag - slice.lag) - slice.lagSwing) / 4;
-  slice.lag += (lag - slice.lag) / 8;
 }
