@@ -139,23 +139,6 @@ func (r *room) signal(v *viewer, m *trackerwire.SignalTo, now time.Time) bool {
 	return true
 }
 
-// lost parts two viewers whose connection does not work.
-func (r *room) lost(v *viewer, m *trackerwire.Lost, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v.heard = now
-	if !r.swarm.Neighbours(v.id, m.Peer) {
-		return false
-	}
-	r.t.metrics.lostPair(m.Reason)
-	if peer := r.viewers[m.Peer]; peer.conn == nil {
-		r.remove(peer, now) // neither its peers nor we hear it
-		return true
-	}
-	r.changed(r.swarm.Lost(v.id, m.Peer))
-	return true
-}
-
 // Bounds of how a beacon's uplink changes the overlay: an estimate wavers,
 // and each change may move children.
 const (

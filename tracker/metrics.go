@@ -15,6 +15,7 @@ type metrics struct {
 	messages *prometheus.CounterVec
 	failures *prometheus.CounterVec
 	lost     *prometheus.CounterVec
+	together prometheus.Counter
 	reports  prometheus.Counter
 	assigns  prometheus.Counter
 }
@@ -30,10 +31,11 @@ func newMetrics(t *Tracker, reg prometheus.Registerer) (*metrics, error) {
 		messages: vec("messages_total", "Well-formed messages from viewers by kind.", "kind"),
 		failures: vec("errors_total", "Errors answered to viewers by code.", "code"),
 		lost:     vec("lost_pairs_total", "Pairs of viewers that did not work, by reason.", "reason"),
+		together: one("reconciled_pairs_total", "Separations of pairs that did not work that have ended."),
 		reports:  one("reports_total", "Reports of bad data."),
 		assigns:  one("assigns_total", "Assignments sent."),
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.failures, m.lost, m.reports, m.assigns, newStreamCollector(t)} {
+	for _, c := range []prometheus.Collector{m.messages, m.failures, m.lost, m.together, m.reports, m.assigns, newStreamCollector(t)} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("tracker: register metrics: %w", err)
 		}
@@ -43,6 +45,7 @@ func newMetrics(t *Tracker, reg prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) message(kind string)           { m.messages.WithLabelValues(kind).Inc() }
 func (m *metrics) failure(code trackerwire.Code) { m.failures.WithLabelValues(string(code)).Inc() }
+func (m *metrics) reconciled()                   { m.together.Inc() }
 func (m *metrics) reported()                     { m.reports.Inc() }
 func (m *metrics) assigned(n int)                { m.assigns.Add(float64(n)) }
 

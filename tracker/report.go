@@ -13,8 +13,8 @@ import (
 const accusersToBan = 2
 
 // report handles v's claim that a peer sent it bad bytes. Only a neighbour can
-// have received any. The pair is parted at once, so one viewer cannot accuse
-// the same peer twice.
+// have received any. The pair is parted at once and for good, so one viewer
+// cannot accuse the same peer twice.
 func (r *room) report(v *viewer, m *trackerwire.Report, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

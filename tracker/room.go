@@ -37,6 +37,8 @@ type room struct {
 	bans     int
 	totals   tally
 	dirty    map[string]struct{} // ids whose assignment changed
+
+	separations separations
 }
 
 // Times of a room.
@@ -49,7 +51,7 @@ const (
 func newRoom(t *Tracker, info *media.StreamInfo) *room {
 	r := &room{id: info.ID, t: t, cfg: &t.cfg, log: t.log.With("stream", string(info.ID)), wake: make(chan struct{}, 1),
 		info: info, swarm: swarm.New(t.cfg.Swarm), viewers: map[string]*viewer{}, sessions: map[string]*viewer{},
-		past: newLedger(), banned: newLedger(), dirty: map[string]struct{}{}}
+		past: newLedger(), banned: newLedger(), dirty: map[string]struct{}{}, separations: newSeparations()}
 	r.swarm.SetCatalog(planTracks(info))
 	r.emptyAt = time.Now()
 	return r
@@ -196,7 +198,8 @@ func (r *room) refresh() {
 	}
 }
 
-// sweep removes viewers that have been silent for too long.
+// sweep removes viewers that have been silent for too long, and ends what has
+// had its time.
 func (r *room) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,6 +212,7 @@ func (r *room) sweep(now time.Time) {
 		}
 		r.remove(v, now)
 	}
+	r.reconcile(now)
 	r.past.expire(now)
 	r.banned.expire(now)
 }
@@ -234,6 +238,7 @@ func (r *room) remove(v *viewer, now time.Time) {
 	delete(r.dirty, v.id)
 	r.past.put(v.session, v.account, now)
 	r.changed(r.swarm.Leave(v.id))
+	r.separations.leave(v.id)
 	r.emptyAt = now
 }
 

@@ -25,6 +25,9 @@ type viewer struct {
 
 	// accusers are the sessions of those who reported this viewer.
 	accusers map[string]struct{}
+
+	exiled   int       // how often it was left to the edge, see exiles
+	exiledAt time.Time // the last time
 }
 
 // newViewerID is unguessable, so that nobody can signal to a viewer that it

@@ -209,59 +209,6 @@ func (c *cell) shed(v int32) {
 	}
 }
 
-func (c *cell) lost(a, b int32) {
-	na, nb := c.nodes[a], c.nodes[b]
-	if na.isApart(b) {
-		return
-	}
-	for _, x := range [2]struct {
-		n    *node
-		peer int32
-	}{{na, b}, {nb, a}} {
-		if x.n.apart == nil {
-			x.n.apart = map[int32]struct{}{}
-		}
-		x.n.apart[x.peer] = struct{}{}
-	}
-	for _, t := range c.trees {
-		for _, x := range [2][2]int32{{a, b}, {b, a}} {
-			v, p := x[0], x[1]
-			if !t.has(v) {
-				continue
-			}
-			if t.backup[v] == p {
-				c.setBackup(t, v, edge)
-				c.needBackup(t, v)
-			}
-			if t.parent[v] == p {
-				c.detach(t, v)
-				c.place(t, v)
-			}
-		}
-	}
-	c.checkSolo(a)
-	c.checkSolo(b)
-}
-
-// checkSolo leaves a viewer to the edge that works with too few others.
-func (c *cell) checkSolo(v int32) {
-	n := c.nodes[v]
-	if n.solo || len(n.apart) < c.cfg.MaxLost {
-		return
-	}
-	c.setPrimary(v, nil)
-	n.solo = true
-	for _, t := range c.trees {
-		if !t.has(v) {
-			continue
-		}
-		orphans := c.quit(t, v)
-		t.enter(v)
-		c.attach(t, v, edge)
-		c.placeOrphans(t, orphans)
-	}
-}
-
 // finish completes an event: what the edge feeds needlessly moves below
 // viewers, backups are chosen, and the changed viewers are listed.
 func (c *cell) finish() []string {

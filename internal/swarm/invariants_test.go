@@ -93,6 +93,17 @@ func checkCell(c *cell) error {
 		}
 		count++
 		v := int32(slot)
+		if !n.solo && len(n.apart) >= c.cfg.MaxLost {
+			return fmt.Errorf("viewer %d is separated from %d others and is not left to the edge", v, len(n.apart))
+		}
+		for o := range n.apart {
+			if other := c.nodes[o]; other == nil || !other.isApart(v) || c.linked(v, o) {
+				return fmt.Errorf("viewer %d is separated from %d: one-sided, or paired all the same", v, o)
+			}
+		}
+		if n.solo && (n.primary != nil || len(n.links) > 0) {
+			return fmt.Errorf("solo viewer %d has a primary tree or %d neighbours", v, len(n.links))
+		}
 		if c.spare[v] != n.budget-served[v] || c.spare[v] < 0 {
 			return fmt.Errorf("viewer %d: spare %d of %d with %d served", v, c.spare[v], n.budget, served[v])
 		}
@@ -191,6 +202,25 @@ func verify(s *Swarm, before map[string]Assignment, changed []string) (map[strin
 	return after, nil
 }
 
+// apartPairs lists the separated pairs, each once, in order.
+func apartPairs(s *Swarm) [][2]string {
+	var out [][2]string
+	for _, c := range s.cells {
+		for _, n := range c.nodes {
+			if n == nil {
+				continue
+			}
+			for o := range n.apart {
+				if other := c.nodes[o]; n.id < other.id {
+					out = append(out, [2]string{n.id, other.id})
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
 func drawCatalog(t *rapid.T) []Track {
 	var out []Track
 	for i, name := range []string{"v720", "v480", "a128"} {
@@ -229,6 +259,28 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 			var err error
 			if before, err = verify(s, before, changed); err != nil {
 				t.Fatal(err)
+			}
+		}
+		pickPair := func(t *rapid.T) [2]string {
+			pairs := apartPairs(s)
+			if len(pairs) == 0 {
+				t.Skip("nobody is separated")
+			}
+			return rapid.SampledFrom(pairs).Draw(t, "pair")
+		}
+		reconcile := func(t *rapid.T, pair [2]string) {
+			was := apartPairs(s)
+			step(t, s.Reconcile(pair[0], pair[1]))
+			if now := apartPairs(s); len(was)-len(now) > 1 || slices.Contains(now, pair) {
+				t.Fatalf("of %v there are left %v", was, now)
+			}
+			if a, b := s.where[pair[0]].cell, s.where[pair[1]].cell; a != nil && b != nil && a != b {
+				return // they never met
+			}
+			for _, id := range pair {
+				if r, ok := s.where[id]; ok && s.Solo(id) && len(r.cell.nodes[r.slot].apart) < s.cfg.MaxLost {
+					t.Fatalf("%s is still left to the edge", id)
+				}
 			}
 		}
 		join := func(t *rapid.T) {
@@ -270,11 +322,15 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 				}
 				step(t, s.Lost(id, rapid.SampledFrom(peers).Draw(t, "peer")))
 			},
-			"lost anyone": func(t *rapid.T) { step(t, s.Lost(pick(t), pick(t))) },
-			"tracks":      func(t *rapid.T) { step(t, s.SetTracks(pick(t), rapid.SampledFrom(wishes).Draw(t, "tracks"))) },
-			"uplink":      func(t *rapid.T) { step(t, s.SetUplink(pick(t), drawUplink(t))) },
-			"away":        func(t *rapid.T) { step(t, s.SetAway(pick(t), rapid.Bool().Draw(t, "away"))) },
-			"catalog":     func(t *rapid.T) { step(t, s.SetCatalog(drawCatalog(t))) },
+			"lost anyone":                  func(t *rapid.T) { step(t, s.Lost(pick(t), pick(t))) },
+			"reconcile":                    func(t *rapid.T) { reconcile(t, pickPair(t)) },
+			"reconcile too":                func(t *rapid.T) { reconcile(t, pickPair(t)) },
+			"reconcile anyone":             func(t *rapid.T) { reconcile(t, [2]string{pick(t), pick(t)}) },
+			"reconcile with one that left": func(t *rapid.T) { reconcile(t, [2]string{"p0", pick(t)}) },
+			"tracks":                       func(t *rapid.T) { step(t, s.SetTracks(pick(t), rapid.SampledFrom(wishes).Draw(t, "tracks"))) },
+			"uplink":                       func(t *rapid.T) { step(t, s.SetUplink(pick(t), drawUplink(t))) },
+			"away":                         func(t *rapid.T) { step(t, s.SetAway(pick(t), rapid.Bool().Draw(t, "away"))) },
+			"catalog":                      func(t *rapid.T) { step(t, s.SetCatalog(drawCatalog(t))) },
 		})
 	})
 }

@@ -13,7 +13,7 @@ type node struct {
 	links    []link
 	apart    map[int32]struct{} // slots it is separated from; nil until the first
 	away     bool               // gets no new child
-	solo     bool               // has failed with too many: fed by the edge, feeds nobody
+	solo     bool               // separated from too many: fed by the edge, feeds nobody
 }
 
 // link is a neighbour and for how many parent, child and backup relations.

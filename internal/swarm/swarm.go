@@ -33,7 +33,7 @@ type Config struct {
 	// MaxCell bounds a cell in viewers: default 1,000. It keeps a cell's
 	// work small; every cell costs one more copy of the stream from the edge.
 	MaxCell int
-	// MaxLost is how many present viewers one viewer may fail to work with
+	// MaxLost is from how many present viewers one viewer may be separated
 	// before it is left to the edge: default 8. Behind a network that drops
 	// UDP every further try would only disturb others.
 	MaxLost int
@@ -202,8 +202,8 @@ func (s *Swarm) SetAway(id string, away bool) []string {
 	return r.cell.finish()
 }
 
-// Lost separates two viewers for as long as both are there: neither will be
-// the other's parent, child or backup.
+// Lost separates two viewers until Reconcile, or until one leaves: neither will
+// be the other's parent, child or backup.
 func (s *Swarm) Lost(a, b string) []string {
 	ra, okA := s.where[a]
 	rb, okB := s.where[b]
@@ -212,6 +212,36 @@ func (s *Swarm) Lost(a, b string) []string {
 	}
 	ra.cell.lost(ra.slot, rb.slot)
 	return ra.cell.finish()
+}
+
+// Reconcile ends the separation of two viewers. Each of them that was left to
+// the edge and is separated from fewer than MaxLost others now comes back into
+// the trees, also when the other one has left since.
+func (s *Swarm) Reconcile(a, b string) []string {
+	var c *cell
+	var slots []int32
+	for _, id := range [2]string{a, b} {
+		r, ok := s.where[id]
+		if !ok {
+			continue
+		}
+		if c != nil && c != r.cell {
+			return nil // they never met
+		}
+		c = r.cell
+		slots = append(slots, r.slot)
+	}
+	if c == nil || !c.reconcile(slots) {
+		return nil
+	}
+	return c.finish()
+}
+
+// Solo reports whether the viewer is left to the edge, because it lost MaxLost
+// others.
+func (s *Swarm) Solo(id string) bool {
+	r, ok := s.where[id]
+	return ok && r.cell.nodes[r.slot].solo
 }
 
 // Neighbours reports whether two viewers are paired.

@@ -15,7 +15,7 @@ export async function launchChromium() {
 
 /** Opens a viewer. `scripts` run in the page before its own; `media(url)` says whether a response carries media. */
 export async function openViewer(browser, url, { name, scripts = [] }) {
-  const context = await browser.newContext({ viewport: { width: 640, height: 420 }, ignoreHTTPSErrors: true });
+  const context = await browser.newContext({ viewport: { width: 960, height: 640 }, ignoreHTTPSErrors: true });
   const page = await context.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));

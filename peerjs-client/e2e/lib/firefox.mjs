@@ -24,7 +24,7 @@ export async function openFirefoxViewer(browser, url, { name, scripts = [] }) {
   const page = await browser.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
-  for (const content of [...scripts, probeScript()]) await page.evaluateOnNewDocument(`() => { ${content} }`);
+  for (const content of [...scripts, probeScript()]) await page.evaluateOnNewDocument(content);
   await page.goto(url);
   return { name, page, errors, network: undefined, evaluate: (fn, arg) => page.evaluate(fn, arg), close: () => page.close() };
 }

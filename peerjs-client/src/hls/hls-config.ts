@@ -61,12 +61,14 @@ export function hlsConfig(options: ConfigOptions): Partial<HlsConfig> {
     // Pictures that the player's window or the machine cannot show are not worth their bytes.
     capLevelToPlayerSize: true,
     capLevelOnFPSDrop: true,
+    fpsDroppedMonitoringPeriod: 8000,
+    fpsDroppedMonitoringThreshold: 0.35,
     // Parts are a third of a second and cut exactly; a tolerance of 0.25 s would skip or repeat one.
     maxFragLookUpTolerance: 0.05,
     // Half of the smallest part hides rounding of timestamps, not missing media.
     maxBufferHole: 0.1,
-    // Live only: what was seen is kept long enough for a short step back by the browser, no longer.
-    backBufferLength: 12,
+    // The session trims the back buffer itself, now and then (hls-session.ts).
+    backBufferLength: Infinity,
     maxBufferLength: 20,
     maxMaxBufferLength: 30,
     liveDurationInfinity: true,

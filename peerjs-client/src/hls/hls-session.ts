@@ -1,5 +1,5 @@
 /** Playback by hls.js, with the swarm as its first source of media. */
-import Hls, { Events, type ErrorData, type Level } from 'hls.js';
+import Hls, { Events, type ErrorData, type Level, type LevelDetails } from 'hls.js';
 import { bufferedEnd } from './buffered';
 import { partDeadline } from './deadline';
 import { createFragmentLoader, type LoadedBytes } from './fragment-loader';
@@ -7,9 +7,11 @@ import { hlsConfig } from './hls-config';
 import { LatencyKeeper } from './latency-keeper';
 import { discountParsing } from './load-timing';
 import { trackOfPlaylist } from './media-url';
+import { PartBook } from './part-book';
 import { GuardedSource } from './part-source';
 import type { Rung, Session, SessionEvents } from './session';
 import { quietly, type SwarmPort } from './swarm-port';
+import { TimelineGuard } from './timeline-guard';
 
 /** What a session is made from. */
 export interface HlsSessionOptions {
@@ -36,6 +38,10 @@ export interface HlsSessionOptions {
 const minPartsWithSwarm = 2.75;
 /** How often latency goes to the engine, in milliseconds. */
 const reportEvery = 1000;
+/** The back buffer is trimmed this often, in milliseconds: each trim makes hls.js look through all it holds. */
+const trimEvery = 30_000;
+/** Seconds kept behind the playhead at a trim. */
+const backBuffer = 8;
 /** A cap that was set because frames were dropped is tried again after this. */
 const capSeconds = 60;
 
@@ -47,6 +53,11 @@ export class HlsSession implements Session {
   readonly #video: HTMLVideoElement;
   readonly #keeper: LatencyKeeper;
   readonly #listening = new AbortController();
+  readonly #book = new PartBook();
+  readonly #timeline = new TimelineGuard();
+  /** The newest playlists: of video and of audio. */
+  readonly #details = new Map<'main' | 'audio', LevelDetails>();
+  #trimmedAt = performance.now();
   #rungs: readonly Rung[] = [];
   #rung: Rung | undefined;
   #bytes: LoadedBytes = { peer: 0, feed: 0, edge: 0 };
@@ -134,6 +145,8 @@ export class HlsSession implements Session {
     this.#quietly((swarm) => swarm.setBuffer(ahead ?? 0));
     if (video.paused || video.seeking || details === null || !details.live || ahead === undefined) return;
     const now = performance.now();
+    for (const known of this.#details.values()) this.#mend(known);
+    this.#trimBackBuffer(now);
     const { holdBack, partHoldBack, partTarget, targetduration } = details;
     const decision = this.#keeper.tick({
       now: now / 1000,
@@ -177,6 +190,11 @@ export class HlsSession implements Session {
       this.#rung = this.#rungs[data.level];
       events.onRung(this.#rung);
     });
+    hls.on(Events.FRAG_LOADED, (_, { part }) => part !== null && this.#book.note(part));
+    hls.on(Events.LEVEL_UPDATED, (_, { details: known }) => this.#onPlaylist('main', known));
+    hls.on(Events.AUDIO_TRACK_UPDATED, (_, { details: known }) => this.#onPlaylist('audio', known));
+    hls.on(Events.LIVE_BACK_BUFFER_REACHED, () => (hls.config.backBufferLength = Infinity));
+    hls.on(Events.BUFFER_RESET, () => this.#forgetPlaylists());
     hls.on(Events.FRAG_PARSED, (_, data) => discountParsing((data.part ?? data.frag).stats));
     hls.on(Events.FPS_DROP_LEVEL_CAPPING, () => {
       clearTimeout(this.#capTimer);
@@ -207,6 +225,29 @@ export class HlsSession implements Session {
     const audio = audioUrl === undefined ? undefined : trackOfPlaylist(audioUrl);
     const names = [video, audio].filter((name) => name !== undefined);
     if (names.length > 0) this.#quietly((swarm) => swarm.setTracks(names));
+  }
+
+  #onPlaylist(kind: 'main' | 'audio', details: LevelDetails): void {
+    this.#details.set(kind, details);
+    const moved = this.#timeline.mend(kind, [...details.fragments, details.fragmentHint ?? null]);
+    if (moved !== 0) this.hls.logger.warn(`[starling] moved the ${kind} playlist by ${moved.toFixed(3)} s to its place`);
+    this.#mend(details);
+  }
+
+  #forgetPlaylists(): void {
+    this.#details.clear();
+    this.#book.clear();
+    this.#timeline.clear();
+  }
+
+  #mend(details: LevelDetails): void {
+    if (details.partList !== null) this.#book.mend(details.partList, this.#video.buffered);
+  }
+
+  #trimBackBuffer(now: number): void {
+    if (now - this.#trimmedAt < trimEvery) return;
+    this.#trimmedAt = now;
+    this.hls.config.backBufferLength = backBuffer; // until LIVE_BACK_BUFFER_REACHED
   }
 
   #onError(data: ErrorData): void {
