@@ -1,0 +1,76 @@
+// Players that know nothing of Starling: hls.js as it comes, over HTTP/2 with
+// TLS and from another site, and a publisher that crashes and returns.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { withBroadcast } from './lib/broadcast.mjs';
+import { launchChromium, openViewer } from './lib/chromium.mjs';
+import { describe, measure, untilPlaying } from './lib/measure.mjs';
+import { delay, until } from './lib/process.mjs';
+
+/** A page of another site with hls.js in low-latency mode and a video element. */
+async function plainSite(source) {
+  const library = await readFile(new URL('../node_modules/hls.js/dist/hls.min.js', import.meta.url));
+  const page = `<!doctype html><video muted autoplay></video><script src="/hls.js"></script><script>
+    const hls = new Hls({ lowLatencyMode: true });
+    hls.loadSource(${JSON.stringify(source)});
+    hls.attachMedia(document.querySelector('video'));
+    window.hls = hls;
+  </script>`;
+  const server = createServer((request, answer) => {
+    const isLibrary = request.url === '/hls.js';
+    answer.writeHead(200, { 'content-type': isLibrary ? 'text/javascript' : 'text/html' });
+    answer.end(isLibrary ? library : page);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((done) => server.close(done)) };
+}
+
+test('hls.js as it comes plays from another site over HTTP/2', { timeout: 90_000 }, (t) =>
+  withBroadcast(async ({ server, stream }) => {
+    const site = await plainSite(`${server.https}/${stream}/index.m3u8`);
+    const browser = await launchChromium();
+    t.after(async () => {
+      await browser.close();
+      await site.close();
+    });
+    const viewer = await openViewer(browser, site.url, { name: 'hls.js' });
+    await untilPlaying([viewer]);
+    await delay(5000);
+    const result = await measure([viewer], 12);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+    const seen = await viewer.evaluate(() => ({
+      protocols: [...new Set(performance.getEntriesByType('resource').filter((entry) => entry.name.includes('.m4s')).map((entry) => entry.nextHopProtocol))],
+      parts: performance.getEntriesByType('resource').filter((entry) => /\/\d+\.\d+\.m4s/.test(entry.name)).length,
+    }));
+    assert.deepEqual(seen.protocols, ['h2']);
+    assert.ok(seen.parts > 10, `it loaded ${seen.parts} parts`);
+  }));
+
+test('viewers carry on when the publisher crashes and returns', { timeout: 120_000 }, (t) =>
+  withBroadcast(async ({ watchUrl, streamUrl, publisher, republish }) => {
+    const browser = await launchChromium();
+    t.after(() => browser.close());
+    const viewers = [];
+    for (let i = 1; i <= 3; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
+    await untilPlaying(viewers);
+    await delay(5000);
+    await publisher().crash();
+    await delay(3000);
+    republish();
+    const mark = Date.now();
+    await Promise.all(viewers.map((viewer) =>
+      until(`${viewer.name} to show the returned broadcast`, () => viewer.evaluate((since) => window.probe.latencies.some((sample) => sample.at - sample.ms > since), mark), 30_000)));
+    const playlist = await (await fetch(`${streamUrl}/v360/index.m3u8`)).text();
+    assert.match(playlist, /#EXT-X-DISCONTINUITY\n/);
+    await delay(6000);
+    const result = await measure(viewers, 10);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+    assert.ok(result.share > 0.4, `the three share again: ${result.share}`);
+  }));
