@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { launchChromium, openViewer } from './lib/chromium.mjs';
 import { launchFirefox, openFirefoxViewer } from './lib/firefox.mjs';
 import { describe, measure, untilPlaying } from './lib/measure.mjs';
+import { startPeer } from './lib/go-peer.mjs';
 import { delay } from './lib/process.mjs';
 import { withBroadcast } from './lib/broadcast.mjs';
 
@@ -52,4 +53,29 @@ test('a Firefox viewer shares with five in Chromium', { timeout: 150_000 }, (t) 
     const sum = (key) => chromiums.reduce((total, row) => total + row[key], 0);
     const share = sum('dataChannel') / (sum('dataChannel') + sum('http') + sum('feed'));
     assert.ok(share >= 0.7, `the Chromium viewers take at least 70 % from peers: ${share}`);
+  }));
+
+test('headless Go peers and browsers share one swarm', { timeout: 120_000 }, (t) =>
+  withBroadcast(async ({ watchUrl, server, stream }) => {
+    const browser = await launchChromium();
+    const peers = [1, 2].map((n) => startPeer(`go peer ${n}`, `${server.http}/watch/${stream}`));
+    t.after(async () => {
+      await browser.close();
+      await Promise.all(peers.map((peer) => peer.stop()));
+    });
+    const viewers = [];
+    for (let i = 1; i <= 2; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
+    await untilPlaying(viewers);
+    await delay(warmUpMs);
+    const before = peers.map((peer) => peer.latest());
+    const result = await measure(viewers, 12);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.ok(result.share > 0.5, `the browsers take most from peers: ${result.share}`);
+    for (const [i, peer] of peers.entries()) {
+      const [from, to] = [before[i], peer.latest()];
+      t.diagnostic(`${peer.name}: from peers ${to.peerBytes - from.peerBytes}, from the feed ${to.feedBytes - from.feedBytes}, sent ${to.sentBytes - from.sentBytes} bytes; stalls ${to.stalls - from.stalls}`);
+      assert.ok(to.peerBytes > from.peerBytes && to.sentBytes > from.sentBytes, `${peer.name} takes and gives`);
+      assert.equal(to.stalls, from.stalls, `${peer.name} does not stall`);
+    }
   }));

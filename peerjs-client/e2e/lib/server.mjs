@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { start, until } from './process.mjs';
 
-const binary = process.env.STARLING_BIN ?? fileURLToPath(new URL('../../../bin/starling', import.meta.url));
+export const binary = process.env.STARLING_BIN ?? fileURLToPath(new URL('../../../bin/starling', import.meta.url));
 
 async function freePort() {
   // A number that is free for TCP and for UDP, since some listeners are the one and some the other.
