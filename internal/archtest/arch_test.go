@@ -25,7 +25,7 @@ var roles = []string{"tracker", "edge", "origin", "bench"}
 // pure packages decide and describe; they are told the time and asked for
 // nothing else.
 var pure = []string{
-	"internal/cmaf", "internal/hls", "internal/media", "internal/peerstate", "internal/peerwire", "internal/relaywire",
+	"internal/cmaf", "internal/fields", "internal/hls", "internal/media", "internal/peerstate", "internal/peerwire", "internal/relaywire",
 	"internal/signal", "internal/swarm", "internal/trackerwire",
 }
 

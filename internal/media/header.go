@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/quicvarint"
+
+	"starling/internal/fields"
 )
 
 // Limits of the part header format (docs/part-header.md).
@@ -148,81 +150,39 @@ func ParseHeader(raw []byte) (*Header, error) {
 	if len(raw) > MaxHeaderSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrHeader, len(raw))
 	}
-	r := reader{b: raw}
-	if v := r.byte(); v != HeaderVersion {
+	r := fields.New(raw)
+	if v := r.Byte(); v != HeaderVersion {
 		return nil, fmt.Errorf("%w: version %d", ErrHeader, v)
 	}
-	h := &Header{Flags: Flag(r.byte())}
-	h.Stream = StreamID(r.take(int(r.byte())))
-	h.Track = r.byte()
-	h.ID = PartID{MSN: r.varint(), Index: r.varint()}
-	h.Discontinuity = r.varint()
-	h.Init = r.varint()
-	if b := r.take(8); b != nil {
+	h := &Header{Flags: Flag(r.Byte())}
+	h.Stream = StreamID(r.Take(int(r.Byte())))
+	h.Track = r.Byte()
+	h.ID = PartID{MSN: r.Varint(), Index: r.Varint()}
+	h.Discontinuity = r.Varint()
+	h.Init = r.Varint()
+	if b := r.Take(8); b != nil {
 		h.PDT = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
 	}
-	h.Duration = time.Duration(r.bounded(uint64(time.Hour/time.Microsecond))) * time.Microsecond
-	h.Size = int(r.bounded(MaxPartSize))
-	h.ChunkSize = int(r.bounded(MaxChunkSize))
-	if r.failed || h.ChunkSize < minChunkSize {
+	h.Duration = time.Duration(r.Bounded(int(time.Hour/time.Microsecond))) * time.Microsecond
+	h.Size = int(r.Bounded(MaxPartSize))
+	h.ChunkSize = int(r.Bounded(MaxChunkSize))
+	if !r.OK() || h.ChunkSize < minChunkSize {
 		return nil, ErrHeader
 	}
 	n := ChunkCount(h.Size, h.ChunkSize)
-	if n*HashSize > len(r.b) {
+	if n*HashSize > r.Len() {
 		return nil, ErrHeader
 	}
 	h.Hashes = make([][HashSize]byte, n)
 	for i := range h.Hashes {
-		copy(h.Hashes[i][:], r.take(HashSize))
+		copy(h.Hashes[i][:], r.Take(HashSize))
 	}
-	h.Extensions = r.take(int(r.bounded(MaxHeaderSize)))
-	if r.failed || len(r.b) != ed25519.SignatureSize {
+	h.Extensions = r.Take(int(r.Bounded(MaxHeaderSize)))
+	if !r.OK() || r.Len() != ed25519.SignatureSize {
 		return nil, ErrHeader
 	}
 	if _, err := ParseStreamID(string(h.Stream)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHeader, err)
 	}
 	return h, nil
-}
-
-// reader takes fields off a buffer and remembers the first shortfall.
-type reader struct {
-	b      []byte
-	failed bool
-}
-
-func (r *reader) take(n int) []byte {
-	if r.failed || n > len(r.b) {
-		r.failed = true
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) varint() uint64 {
-	v, n, err := quicvarint.Parse(r.b)
-	if r.failed || err != nil {
-		r.failed = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bounded(limit uint64) uint64 {
-	v := r.varint()
-	if v > limit {
-		r.failed = true
-		return 0
-	}
-	return v
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/quic-go/quic-go/quicvarint"
 
+	"starling/internal/fields"
 	"starling/internal/media"
 )
 
@@ -94,11 +95,11 @@ func Parse(b []byte) (Frame, error) {
 	if len(b) == 0 || len(b) > MaxFrameSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrFrame, len(b))
 	}
-	r := reader{b: b[1:]}
+	r := reader{fields.New(b[1:])}
 	var f Frame
 	switch t := Type(b[0]); t {
 	case TypeHello:
-		f = Hello{Version: r.varint(), Features: r.varint(), ID: r.str(MaxIDLen), Stream: media.StreamID(r.str(MaxStreamLen))}
+		f = Hello{Version: r.Varint(), Features: r.Varint(), ID: r.str(MaxIDLen), Stream: media.StreamID(r.str(MaxStreamLen))}
 	case TypeSubscribe:
 		f = Subscribe{Track: r.track(), Slices: r.mask(), Part: r.part()}
 	case TypeUnsubscribe:
@@ -106,19 +107,19 @@ func Parse(b []byte) (Frame, error) {
 	case TypeHeader:
 		f = Header{Raw: r.rest(media.MaxHeaderSize)}
 	case TypeChunk:
-		f = Chunk{Track: r.track(), Part: r.part(), Index: r.bounded(MaxChunks - 1), Data: r.rest(media.MaxChunkSize)}
+		f = Chunk{Track: r.track(), Part: r.part(), Index: r.Bounded(MaxChunks - 1), Data: r.rest(media.MaxChunkSize)}
 	case TypeHave:
-		h := Have{Track: r.track(), Part: r.part(), Chunks: r.bounded(MaxChunks)}
-		h.Bitmap = r.take(bitmapLen(h.Chunks))
+		h := Have{Track: r.track(), Part: r.part(), Chunks: r.Bounded(MaxChunks)}
+		h.Bitmap = r.Take(bitmapLen(h.Chunks))
 		f = h
 	case TypeRequest:
-		f = Request{Range: r.chunks(), DeadlineMS: r.bounded(MaxDeadlineMS)}
+		f = Request{Range: r.chunks(), DeadlineMS: r.Bounded(MaxDeadlineMS)}
 	case TypeCancel:
 		f = Cancel{Range: r.chunks()}
 	case TypeRefuse:
 		// Count is a slice mask when a whole SUBSCRIBE is refused, so it may
 		// be larger than a count of chunks.
-		f = Refuse{Reason: r.reason(), Range: Range{Track: r.track(), Part: r.part(), First: r.bounded(MaxChunks - 1), Count: r.bounded(1<<MaxSlices - 1)}}
+		f = Refuse{Reason: r.reason(), Range: Range{Track: r.track(), Part: r.part(), First: r.Bounded(MaxChunks - 1), Count: r.Bounded(1<<MaxSlices - 1)}}
 	case TypePing:
 		f = Ping{Token: r.token()}
 	case TypePong:
@@ -128,66 +129,33 @@ func Parse(b []byte) (Frame, error) {
 	default:
 		return Unknown{Code: t}, nil
 	}
-	if r.failed {
+	if !r.OK() {
 		return nil, fmt.Errorf("%w: type %#02x, %d bytes", ErrFrame, b[0], len(b))
 	}
 	return f, nil
 }
 
-// reader takes fields off a buffer and remembers the first fault. Go
-// evaluates the calls in a composite literal in order, which Parse relies on.
-type reader struct {
-	b      []byte
-	failed bool
-}
-
-func (r *reader) take(n int) []byte {
-	if r.failed || n > len(r.b) {
-		r.failed = true
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
-}
+// reader reads the fields that several frames share.
+type reader struct{ fields.Reader }
 
 func (r *reader) rest(limit int) []byte {
-	if len(r.b) == 0 || len(r.b) > limit {
-		r.failed = true
+	if r.Len() == 0 || r.Len() > limit {
+		r.Fail()
 	}
-	return r.take(len(r.b))
+	return r.Take(r.Len())
 }
 
-func (r *reader) varint() uint64 {
-	v, n, err := quicvarint.Parse(r.b)
-	if r.failed || err != nil {
-		r.failed = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bounded(limit int) int {
-	v := r.varint()
-	if v > uint64(limit) {
-		r.failed = true
-		return 0
-	}
-	return int(v)
-}
-
-func (r *reader) str(limit int) string { return string(r.take(r.bounded(limit))) }
-func (r *reader) track() uint8         { return uint8(r.bounded(255)) }
-func (r *reader) reason() Reason       { return Reason(r.bounded(255)) }
-func (r *reader) mask() SliceMask      { return SliceMask(r.bounded(1<<MaxSlices - 1)) }
-func (r *reader) part() media.PartID   { return media.PartID{MSN: r.varint(), Index: r.varint()} }
-func (r *reader) token() (out [8]byte) { copy(out[:], r.take(8)); return out }
+func (r *reader) str(limit int) string { return string(r.Bytes(limit)) }
+func (r *reader) track() uint8         { return uint8(r.Bounded(255)) }
+func (r *reader) reason() Reason       { return Reason(r.Bounded(255)) }
+func (r *reader) mask() SliceMask      { return SliceMask(r.Bounded(1<<MaxSlices - 1)) }
+func (r *reader) part() media.PartID   { return media.PartID{MSN: r.Varint(), Index: r.Varint()} }
+func (r *reader) token() (out [8]byte) { copy(out[:], r.Take(8)); return out }
 
 func (r *reader) chunks() Range {
-	g := Range{Track: r.track(), Part: r.part(), First: r.bounded(MaxChunks - 1), Count: r.bounded(MaxChunks)}
+	g := Range{Track: r.track(), Part: r.part(), First: r.Bounded(MaxChunks - 1), Count: r.Bounded(MaxChunks)}
 	if g.Count == 0 || g.First+g.Count > MaxChunks {
-		r.failed = true
+		r.Fail()
 	}
 	return g
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quic-go/quic-go/quicvarint"
 
+	"starling/internal/fields"
 	"starling/internal/media"
 )
 
@@ -64,16 +65,16 @@ func known(t Type) bool { return t >= TypeHello && t <= TypeTrackEnd }
 // Parse decodes the payload of a control frame. Trailing bytes are ignored;
 // an unknown type is ErrMalformed. A Catalog aliases payload.
 func Parse(t Type, payload []byte) (Frame, error) {
-	r := fields{b: payload}
+	r := reader{fields.New(payload)}
 	var f Frame
 	switch t {
 	case TypeHello:
-		h := Hello{Version: r.varint(), Node: r.name()}
-		n := r.varint()
+		h := Hello{Version: r.Varint(), Node: r.name()}
+		n := r.Varint()
 		if h.Version == 0 || n > MaxHops {
-			r.failed = true
+			r.Fail()
 		}
-		for i := uint64(0); i < n && !r.failed; i++ {
+		for i := uint64(0); i < n && r.OK(); i++ {
 			h.Hops = append(h.Hops, r.name())
 		}
 		f = h
@@ -82,86 +83,54 @@ func Parse(t Type, payload []byte) (Frame, error) {
 	case TypeGone:
 		f = Gone{Stream: r.stream()}
 	case TypeSubscribe:
-		f = Subscribe{ID: r.varint(), Stream: r.stream(), Track: r.name(), From: r.id()}
+		f = Subscribe{ID: r.Varint(), Stream: r.stream(), Track: r.name(), From: r.id()}
 	case TypeUnsubscribe:
-		f = Unsubscribe{ID: r.varint()}
+		f = Unsubscribe{ID: r.Varint()}
 	case TypeSubscribeOK:
-		f = SubscribeOK{ID: r.varint()}
+		f = SubscribeOK{ID: r.Varint()}
 	case TypeSubscribeError:
-		f = SubscribeError{ID: r.varint(), Code: SubscribeCode(r.varint()), Reason: string(r.bytes(MaxReason))}
+		f = SubscribeError{ID: r.Varint(), Code: SubscribeCode(r.Varint()), Reason: string(r.Bytes(MaxReason))}
 	case TypePing:
 		f = Ping{Token: r.token()}
 	case TypePong:
 		f = Pong{Token: r.token()}
 	case TypeDrain:
-		f = Drain{In: time.Duration(min(r.varint(), math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond}
+		f = Drain{In: time.Duration(min(r.Varint(), math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond}
 	case TypeSynced:
 		f = Synced{}
 	case TypeTrackEnd:
-		f = TrackEnd{ID: r.varint(), Last: r.id()}
+		f = TrackEnd{ID: r.Varint(), Last: r.id()}
 	default:
 		return nil, fmt.Errorf("%w: unknown type %#x", ErrMalformed, uint64(t))
 	}
-	if r.failed {
+	if !r.OK() {
 		return nil, fmt.Errorf("%w: type %#x, %d bytes", ErrMalformed, uint64(t), len(payload))
 	}
 	return f, nil
 }
 
-// fields takes fields off a payload and remembers the first shortfall.
-type fields struct {
-	b      []byte
-	failed bool
-}
+// reader reads the fields that several frames share.
+type reader struct{ fields.Reader }
 
-func (r *fields) varint() uint64 {
-	v, n, err := quicvarint.Parse(r.b)
-	if r.failed || err != nil {
-		r.failed = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *fields) take(n uint64) []byte {
-	if r.failed || n > uint64(len(r.b)) {
-		r.failed = true
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *fields) bytes(limit uint64) []byte {
-	n := r.varint()
-	if n > limit {
-		r.failed = true
-		return nil
-	}
-	return r.take(n)
-}
-
-func (r *fields) name() string {
-	s := string(r.bytes(MaxReason))
+func (r *reader) name() string {
+	s := string(r.Bytes(MaxReason))
 	if !media.ValidName(s) {
-		r.failed = true
+		r.Fail()
 	}
 	return s
 }
 
-func (r *fields) stream() media.StreamID {
-	id, err := media.ParseStreamID(string(r.bytes(MaxReason)))
+func (r *reader) stream() media.StreamID {
+	id, err := media.ParseStreamID(string(r.Bytes(MaxReason)))
 	if err != nil {
-		r.failed = true
+		r.Fail()
 	}
 	return id
 }
 
-func (r *fields) id() media.PartID { return media.PartID{MSN: r.varint(), Index: r.varint()} }
+func (r *reader) id() media.PartID { return media.PartID{MSN: r.Varint(), Index: r.Varint()} }
 
-func (r *fields) token() (t [8]byte) {
-	copy(t[:], r.take(8))
+func (r *reader) token() (t [8]byte) {
+	copy(t[:], r.Take(8))
 	return t
 }
