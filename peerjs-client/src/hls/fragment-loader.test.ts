@@ -1,7 +1,7 @@
 import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFragmentLoader, type LoadedBytes } from './fragment-loader';
-import type { PartAddress, PartSource, SwarmResult } from './part-source';
+import type { PartAddress, PartSource, RequestTiming, SwarmResult } from './part-source';
 
 /** Stands for hls.js's XHR loader: answers when told to. */
 class HttpLoader implements Loader<LoaderContext> {
@@ -39,25 +39,30 @@ const partUrl = 'https://edge.example/live/demo/v720/100.2.m4s';
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i);
 const fromPeers: SwarmResult = { data: bytes, source: 'peer', firstByte: 400, end: 440, bytes: { peer: 1000, feed: 0, edge: 0 } };
 
-interface Asked { track: string; id: PartAddress; deadline: number; signal: AbortSignal | undefined; resolve(result: SwarmResult | undefined): void }
+interface Asked { track: string; id: PartAddress; deadline: number; signal: AbortSignal | undefined; onRequested: (() => void) | undefined; resolve(result: SwarmResult | undefined): void }
 
 let asked: Asked[];
 let provided: [string, PartAddress | { msn: number }, number][];
+let timings: (RequestTiming | undefined)[];
 let loaded: LoadedBytes[];
 let segment: SwarmResult | undefined;
 let swarm: PartSource | undefined;
 let now: number;
 
 const loadPart: PartSource['loadPart'] = (track, id, options) =>
-  new Promise((resolve) => asked.push({ track, id, deadline: options.deadline, signal: options.signal, resolve }));
+  new Promise((resolve) => asked.push({ track, id, deadline: options.deadline, signal: options.signal, onRequested: options.onRequested, resolve }));
 
 beforeEach(() => {
   asked = [];
   provided = [];
+  timings = [];
   loaded = [];
   segment = undefined;
   now = 500;
-  swarm = { loadPart, loadSegment: () => segment, provide: (track, id, data) => provided.push([track, id, data.byteLength]) };
+  swarm = { loadPart, loadSegment: () => segment, provide: (track, id, data, timing) => {
+    provided.push([track, id, data.byteLength]);
+    timings.push(timing);
+  } };
 });
 
 function start(url = partUrl, change: Partial<FragmentLoaderContext> = {}) {
@@ -115,6 +120,34 @@ describe('fragment loader', () => {
     expect(http.context).not.toBeNull();
     expect(asked[0]?.signal?.aborted).toBe(true);
     vi.useRealTimers();
+  });
+
+  it('waits longer for a swarm that has asked the edge for what is missing, but not for ever', async () => {
+    vi.useFakeTimers();
+    const { http } = start();
+    now = 600;
+    await vi.advanceTimersByTimeAsync(100);
+    asked[0]?.onRequested?.();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(http.context).toBeNull();
+    asked[0]?.onRequested?.(); // again: changes nothing
+    await vi.advanceTimersByTimeAsync(49);
+    expect(http.context).toBeNull();
+    await vi.advanceTimersByTimeAsync(2);
+    expect(http.context).not.toBeNull();
+    vi.useRealTimers();
+  });
+
+  it('tells the swarm how its own requests went, unless they were tried again', async () => {
+    for (const retry of [0, 1]) {
+      const { http } = start();
+      asked[retry]?.resolve(undefined);
+      await vi.waitFor(() => expect(http.context).not.toBeNull());
+      http.stats.loading = { start: 100, first: 130, end: 190 };
+      http.stats.retry = retry;
+      http.answer(700);
+    }
+    expect(timings).toEqual([{ firstByteMs: 30, totalMs: 90 }, undefined]);
   });
 
   it('falls to HTTP when the swarm throws', async () => {

@@ -6,7 +6,7 @@
 import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
 import { fillStats, type Estimates } from './load-timing';
 import { parseMediaUrl, type MediaAddress } from './media-url';
-import type { PartSource, SwarmResult } from './part-source';
+import { lateMs, type PartSource, type RequestTiming, type SwarmResult } from './part-source';
 
 /** Where the bytes of a finished load came from. */
 export interface LoadedBytes {
@@ -117,11 +117,19 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
     const waiting = new AbortController();
     this.#waiting = waiting;
     const deadline = Math.max(this.#host.deadline(this.#mediaStart()), asked);
-    const late = new Promise<undefined>((resolve) => {
-      this.#timer = setTimeout(() => resolve(undefined), deadline - asked + graceMs);
-    });
+    let isExtended = false;
+    let endWait: (result: undefined) => void = () => undefined;
+    const late = new Promise<undefined>((resolve) => (endWait = resolve));
+    const wait = (ms: number): void => void (this.#timer = setTimeout(endWait, ms, undefined));
+    wait(deadline - asked + graceMs);
+    const onRequested = (): void => {
+      if (isExtended || this.#waiting !== waiting) return;
+      isExtended = true;
+      clearTimeout(this.#timer);
+      wait(deadline - this.#now() + lateMs + graceMs);
+    };
     try {
-      const part = source.loadPart(address.track, { msn: address.msn, index }, { deadline, signal: waiting.signal });
+      const part = source.loadPart(address.track, { msn: address.msn, index }, { deadline, signal: waiting.signal, onRequested });
       return await Promise.race([part, late]);
     } catch {
       return undefined; // the guard around the source has reported it; HTTP follows
@@ -163,7 +171,7 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
           if (source !== undefined && address !== undefined && isWhole) {
             const { track, msn, index } = address;
             // A copy: hls.js may transfer its own to a worker.
-            source.provide(track, index === undefined ? { msn } : { msn, index }, new Uint8Array(response.data.slice(0)));
+            source.provide(track, index === undefined ? { msn } : { msn, index }, new Uint8Array(response.data.slice(0)), timing(stats));
           }
         }
         callbacks.onSuccess(response, stats, context, details);
@@ -178,6 +186,11 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
   #now(): number {
     return this.#host.now?.() ?? performance.now();
   }
+}
+
+/** How an HTTP request went; undefined when it took several attempts, which tell nothing about the network. */
+function timing({ retry, loading }: LoaderStats): RequestTiming | undefined {
+  return retry > 0 ? undefined : { firstByteMs: loading.first - loading.start, totalMs: loading.end - loading.start };
 }
 
 /** A copy of the wanted bytes: hls.js may alter or transfer what it gets, and the swarm still serves the original. */

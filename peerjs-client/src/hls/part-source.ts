@@ -18,11 +18,28 @@ export interface SwarmResult {
   readonly bytes: { readonly peer: number; readonly feed: number; readonly edge: number };
 }
 
+/** How the player asks for a part. */
+export interface PartOptions {
+  readonly deadline: number;
+  readonly signal?: AbortSignal;
+  /** The engine itself asked the edge for what is missing: the answer may come up to {@link lateMs} after the deadline. */
+  readonly onRequested?: () => void;
+}
+
+/** How a request of the player's own went, in milliseconds from its start. */
+export interface RequestTiming {
+  readonly firstByteMs: number;
+  readonly totalMs: number;
+}
+
+/** How long after the deadline the answer may come once the edge was asked for it. */
+export const lateMs = 1_000;
+
 /** The part of the swarm engine that the loader uses. `SwarmEngine` satisfies it. */
 export interface PartSource {
-  loadPart(track: string, id: PartAddress, options: { readonly deadline: number; readonly signal?: AbortSignal }): Promise<SwarmResult | undefined>;
+  loadPart(track: string, id: PartAddress, options: PartOptions): Promise<SwarmResult | undefined>;
   loadSegment(track: string, msn: number): SwarmResult | undefined;
-  provide(track: string, id: PartAddress | { msn: number }, data: Uint8Array): void;
+  provide(track: string, id: PartAddress | { msn: number }, data: Uint8Array, timing?: RequestTiming): void;
 }
 
 /** Failures in a row after which the source is left alone. */
@@ -45,7 +62,7 @@ export class GuardedSource implements PartSource {
     return this.#failures < maxFailures;
   }
 
-  async loadPart(track: string, id: PartAddress, options: { readonly deadline: number; readonly signal?: AbortSignal }): Promise<SwarmResult | undefined> {
+  async loadPart(track: string, id: PartAddress, options: PartOptions): Promise<SwarmResult | undefined> {
     if (!this.usable) return undefined;
     try {
       const result = await this.#source.loadPart(track, id, options);
@@ -61,8 +78,8 @@ export class GuardedSource implements PartSource {
     return this.#try(() => this.#source.loadSegment(track, msn));
   }
 
-  provide(track: string, id: PartAddress | { msn: number }, data: Uint8Array): void {
-    this.#try(() => this.#source.provide(track, id, data));
+  provide(track: string, id: PartAddress | { msn: number }, data: Uint8Array, timing?: RequestTiming): void {
+    this.#try(() => this.#source.provide(track, id, data, timing));
   }
 
   #try<T>(call: () => T): T | undefined {

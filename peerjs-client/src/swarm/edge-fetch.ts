@@ -4,7 +4,11 @@ import type { Bytes } from '../wire/bytes.js';
 /** A repair by HTTP that brings nothing for so long is given up. */
 const TIMEOUT_MS = 3_000;
 
-/** How fast the edge answers, for choosing the last moment of a request. */
+/** Weights of a sample, as divisors. A busy page makes requests look slow, nothing makes them look fast: good samples count more. */
+const BETTER = 2;
+const WORSE = 4;
+
+/** How fast the edge answers, by repairs and the player's own requests, for choosing the last moment of a request. */
 export class HttpRate {
   /** Bytes per ms; begins at 2.5 Mbit/s, since the first guess must not be too good. */
   private bytesPerMs = 312;
@@ -12,11 +16,11 @@ export class HttpRate {
 
   /** Notes a request: its size, its time to the first byte and its whole time in ms. */
   note(bytes: number, firstByteMs: number, totalMs: number): void {
-    this.firstByteMs += (firstByteMs - this.firstByteMs) / 4;
+    this.firstByteMs += (firstByteMs - this.firstByteMs) / (firstByteMs < this.firstByteMs ? BETTER : WORSE);
     // A small answer tells nothing about the rate.
     if (bytes < 8_192) return;
     const rate = bytes / Math.max(totalMs - firstByteMs, 1);
-    this.bytesPerMs += (Math.min(rate, 12_500) - this.bytesPerMs) / 4;
+    this.bytesPerMs += (Math.min(rate, 12_500) - this.bytesPerMs) / (rate > this.bytesPerMs ? BETTER : WORSE);
   }
 
   /** The time to leave for a request of `bytes`: at least 150 ms besides the transfer. */

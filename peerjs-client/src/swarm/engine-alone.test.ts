@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { World } from '../testing/world.js';
+import { comparePart } from './part-id.js';
 
 let w: World;
 
@@ -81,14 +82,114 @@ describe('one viewer', () => {
       expect(r).toBeUndefined();
       answered = w.clock.now() - asked;
     });
-    await w.clock.advance(400);
-    expect(answered).toBeGreaterThan(100);
-    expect(answered).toBeLessThanOrEqual(180);
+    await w.clock.advance(500);
+    expect(answered).toBeGreaterThanOrEqual(400); // the patience of so much slack
+    expect(answered).toBeLessThanOrEqual(425);
+    answered = 0;
+    const asked2 = w.clock.now();
+    void engine.loadPart('v', { msn: 99, index: 5 }, { deadline: asked2 + 5_000 }).then(() => void (answered = w.clock.now() - asked2));
+    await w.clock.advance(25);
+    expect(answered).toBe(25); // from before the subscription: nobody will push it
     answered = 0;
     const soon = w.clock.now();
     void engine.loadPart('v', { msn: 999, index: 1 }, { deadline: soon }).then(() => void (answered = w.clock.now() - soon + 1));
     await w.clock.advance(1);
     expect(answered).toBe(1);
+  });
+
+  it('asks the edge at the last moment for what is missing, and keeps what came', async () => {
+    let delay = 0;
+    let isStuck = false;
+    const slow = (async (input: string, init?: RequestInit) => {
+      if (new Headers(init?.headers).has('range')) {
+        if (isStuck) await new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(new Error('aborted'))));
+        await new Promise<void>((resolve) => void w.clock.setTimeout(resolve, delay));
+      }
+      return w.edge.fetch(input, init);
+    }) as typeof fetch;
+    const engine = w.join({ fetch: slow });
+    await w.clock.advance(500);
+    await w.play(2);
+    const request = async (deadline: number): Promise<{ source: string | undefined; edge: number; after: number; requested: number }> => {
+      const id = w.edge.publish();
+      await w.clock.advance(10);
+      const started = w.clock.now();
+      let requested = 0;
+      const result = await engine.loadPart('v', id, { deadline: started + deadline, onRequested: () => void requested++ });
+      return { source: result?.source, edge: result?.bytes.edge ?? 0, after: w.clock.now() - started, requested };
+    };
+    w.edge.drops = (part, chunk) => part.track === 1 && chunk === 5;
+    const last = (): number => [...w.edge.parts.values()].filter((p) => p.track === 1).at(-1)?.chunks[5]?.length ?? 0;
+
+    delay = 100;
+    const first = request(180);
+    await w.clock.advance(1_000);
+    expect(await first).toMatchObject({ source: 'mixed', edge: last() });
+    expect((await first).after).toBeLessThan(180);
+
+    delay = 400; // longer than the deadline allows: the whole part would take longer still
+    const late = request(120);
+    await w.clock.advance(1_000);
+    expect(await late).toMatchObject({ source: 'mixed', edge: last(), after: 400 });
+    expect((await late).requested).toBeGreaterThan(0);
+
+    isStuck = true;
+    const stuck = request(120);
+    await w.clock.advance(2_000);
+    expect(await stuck).toMatchObject({ source: undefined });
+    expect((await stuck).after).toBeGreaterThanOrEqual(1_120);
+    expect((await stuck).after).toBeLessThanOrEqual(1_145);
+  });
+
+  it('counts a chunk that is pushed while it is fetched as a duplicate', async () => {
+    let delay = 0;
+    const slow = (async (input: string, init?: RequestInit) => {
+      await new Promise<void>((resolve) => void w.clock.setTimeout(resolve, delay));
+      return w.edge.fetch(input, init);
+    }) as typeof fetch;
+    const engine = w.join({ fetch: slow });
+    await w.clock.advance(500);
+    await w.play(2);
+    delay = 300;
+    w.edge.drops = (part, chunk) => part.track === 1 && chunk >= 4;
+    const id = w.edge.publish();
+    await w.clock.advance(10);
+    const wait = engine.loadPart('v', id, { deadline: w.clock.now() + 150 });
+    await w.clock.advance(150);
+    expect(engine.stats().counters.duplicateBytes).toBe(0);
+    w.edge.push('v', id, 4);
+    await w.clock.advance(300);
+    const chunk = w.edge.parts.get(`v/${id.msn}.${id.index}`)?.chunks[4]?.length ?? 0;
+    expect((await wait)?.source).toBe('mixed');
+    expect(engine.stats().counters.duplicateBytes).toBe(chunk);
+  });
+
+  it('subscribes to a feed that opens late for what the player has not fetched by then', async () => {
+    w.hub.servers.delete('/tracker');
+    const engine = w.join();
+    await w.clock.advance(500);
+    await w.play(2);
+    w.hub.delays.set('/feed/live/demo', 2_000);
+    w.edge.closeFeeds();
+    await w.clock.advance(1_500); // the feed is chosen again, and does not answer yet
+    expect(engine.stats().feedState).toBe('connecting');
+    let newest = { msn: 0, index: 0 };
+    for (let i = 0; i < 4; i++) {
+      newest = w.edge.publish();
+      for (const name of ['v', 'a']) {
+        expect(await engine.loadPart(name, newest, { deadline: w.clock.now() + 900 })).toBeUndefined();
+        engine.provide(name, newest, w.edge.bytes(name, newest));
+      }
+    }
+    const before = w.edge.subscriptions.length;
+    await w.clock.advance(2_000);
+    expect(engine.stats().feedState).toBe('ready');
+    const begun = w.edge.subscriptions.slice(before);
+    expect(begun.length).toBeGreaterThan(0);
+    expect(begun.every((s) => comparePart(s, newest) > 0)).toBe(true);
+    const [played] = await w.play(3);
+    expect(played?.results.every((r) => r?.source === 'feed')).toBe(true);
+    expect(engine.stats().counters.duplicateBytes).toBe(0);
   });
 
   it('stops waiting when the player aborts, and when it closes', async () => {

@@ -39,10 +39,18 @@ export interface EngineOptions {
 export interface LoadOptions {
   /** `performance.now()` at which the player needs the part. */
   readonly deadline: number;
+  /** The edge was asked for what is missing: the answer may come up to a second after the deadline. May be called again. */
+  readonly onRequested?: () => void;
   /** Ends the wait with undefined; bytes received stay. */
   readonly signal?: AbortSignal;
   /** Called with verified bytes and size as they grow. */
   readonly onProgress?: (loaded: number, total: number) => void;
+}
+
+/** How a request of the player's own went, in milliseconds from its start. */
+export interface RequestTiming {
+  readonly firstByteMs: number;
+  readonly totalMs: number;
 }
 
 export interface LoadResult {
@@ -71,7 +79,7 @@ export interface Counters {
   /** All that came by HTTP: the player's own requests and repairs. */
   readonly httpBytes: number;
   readonly sentBytes: number;
-  /** From peers or the feed, of no use. */
+  /** Of no use: they were there already, the player fetched them meanwhile, or the part was never played. */
   readonly duplicateBytes: number;
   /** Failed verification. */
   readonly rejectedBytes: number;

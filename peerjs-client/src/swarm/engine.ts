@@ -8,7 +8,7 @@ import type { Catalog } from './catalog.js';
 import { CatalogReader } from './catalog-reader.js';
 import { ByteCounters } from './counters.js';
 import { Emitter } from './emitter.js';
-import type { EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult } from './engine-types.js';
+import type { EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult, RequestTiming } from './engine-types.js';
 import { describeState } from './engine-state.js';
 import { collectBeacon, collectStats, type EngineParts } from './engine-stats.js';
 import { pageEnvironment, type Environment } from './environment.js';
@@ -22,7 +22,7 @@ import { Qoe } from './qoe.js';
 import type { Sender } from './receiver.js';
 import { Ticker } from './ticker.js';
 
-export type { Counters, EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult, NeighbourStats } from './engine-types.js';
+export type { Counters, EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult, NeighbourStats, RequestTiming } from './engine-types.js';
 export type { PartId } from './part-id.js';
 
 /** bit/s that a viewer uploads by default. */
@@ -149,8 +149,8 @@ export class SwarmEngine {
 
   /**
    * The part's verified bytes, all sources combined, or undefined, at once or
-   * at the latest safe moment, when the caller should use plain HTTP. Never
-   * rejects.
+   * at the latest safe moment, when the caller should use plain HTTP. What is
+   * missing of a part that came in part is fetched here. Never rejects.
    */
   loadPart(track: string, id: PartId, o: LoadOptions): Promise<LoadResult | undefined> {
     if (this.state !== 'swarm' && this.state !== 'feed') return Promise.resolve(undefined);
@@ -165,8 +165,8 @@ export class SwarmEngine {
   }
 
   /** Bytes that the player got by plain HTTP: counted, verified when the header is there, shared with children. */
-  provide(track: string, id: PartId | { readonly msn: number }, data: Uint8Array): void {
-    if (this.state !== 'closed') this.plane.provide(track, id, data);
+  provide(track: string, id: PartId | { readonly msn: number }, data: Uint8Array, timing?: RequestTiming): void {
+    if (this.state !== 'closed') this.plane.provide(track, id, data, timing);
   }
 
   stats(): EngineStats {

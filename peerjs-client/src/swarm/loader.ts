@@ -5,17 +5,14 @@ import type { ByteSource, LoadOptions, LoadResult } from './engine-types.js';
 import type { PartEntry } from './part-entry.js';
 import type { TrackState } from './track-state.js';
 
-/** Without header or chunk of a part for so long, the player's own HTTP request is better. */
-const SIGN_MS = 150;
-/** The answer comes at least so long before the deadline. */
-const MARGIN_MS = 20;
+/** What the edge was asked for may come so long after the deadline: the whole part, asked for then, would take longer still. */
+const LATE_MS = 1_000;
 
 interface Waiter {
   readonly entry: PartEntry;
   readonly track: TrackState;
   readonly options: LoadOptions;
-  /** Until then a sign of the part is waited for. */
-  readonly signAt: number;
+  readonly startedAt: number;
   readonly resolve: (result: LoadResult | undefined) => void;
   readonly onAbort: () => void;
 }
@@ -26,8 +23,8 @@ export interface LoaderOptions {
   readonly counters: ByteCounters;
   /** Whether a chunk or header of the part waits to be verified. */
   hasSign(entry: PartEntry): boolean;
-  /** Whether a byte range of the part is on its way. */
-  isFetching(entry: PartEntry): boolean;
+  /** Asks the edge for what is missing of a part with a header; false when that failed a moment ago. */
+  fetchMissing(entry: PartEntry): boolean;
   /** Nobody waits for the part any more. */
   onLeft(entry: PartEntry): void;
 }
@@ -62,8 +59,7 @@ export class Loader {
     entry.isLeft = false;
     return new Promise((resolve) => {
       const waiter: Waiter = {
-        entry, track, options, resolve, signAt: now + Math.min(SIGN_MS, Math.max(0, (options.deadline - now) / 4)),
-        onAbort: () => this.finish(waiter, undefined),
+        entry, track, options, resolve, startedAt: now, onAbort: () => this.finish(waiter, undefined),
       };
       options.signal?.addEventListener('abort', waiter.onAbort, { once: true });
       this.waiters.push(waiter);
@@ -77,6 +73,14 @@ export class Loader {
       if (w.entry !== entry) continue;
       w.options.onProgress?.(entry.loaded, entry.header?.size ?? entry.loaded);
       if (entry.isComplete) this.finish(w, this.hand(entry));
+    }
+  }
+
+  /** No push of the part is to be expected in time (docs/repair.md, rule 4): the player's own HTTP request is better. */
+  giveUp(entry: PartEntry): void {
+    if (entry.header !== undefined || this.o.hasSign(entry)) return;
+    for (const w of [...this.waiters]) {
+      if (w.entry === entry) this.finish(w, undefined);
     }
   }
 
@@ -125,12 +129,17 @@ export class Loader {
     this.o.counters.peerBytes += entry.bytes.peer;
   }
 
+  /**
+   * At the last moment a part without a header is left to the player's HTTP. Of one with a header the bytes that came
+   * are kept: the edge is asked for the rest, and that is awaited.
+   */
   private examine(w: Waiter, now: number): void {
     const { entry, options } = w;
-    const isSeen = entry.header !== undefined || this.o.hasSign(entry);
     const size = entry.header?.size ?? (w.track.info.bitrate / 8_000) * 333;
-    const isLastMoment = now >= options.deadline - this.o.rate.reserveMs(size) && !this.o.isFetching(entry);
-    if (isLastMoment || (!isSeen && now >= w.signAt) || now >= options.deadline - MARGIN_MS) this.finish(w, undefined);
+    if (now < options.deadline - this.o.rate.reserveMs(size - entry.loaded)) return;
+    const isOver = now >= Math.max(options.deadline, w.startedAt) + LATE_MS;
+    if (entry.header === undefined || isOver || !this.o.fetchMissing(entry)) this.finish(w, undefined);
+    else options.onRequested?.();
   }
 
   private finish(w: Waiter, result: LoadResult | undefined): void {

@@ -7,7 +7,7 @@ import type { Verifier } from '../wire/verifier.js';
 import type { CatalogTrack } from './catalog.js';
 import type { ByteCounters } from './counters.js';
 import { EdgeFetch, HttpRate } from './edge-fetch.js';
-import type { LoadOptions, LoadResult } from './engine-types.js';
+import type { LoadOptions, LoadResult, RequestTiming } from './engine-types.js';
 import { HaveBook } from './have-book.js';
 import type { Link } from './link.js';
 import { Loader } from './loader.js';
@@ -85,12 +85,12 @@ export class MediaPlane {
     this.repairer = new Repairer({
       clock, counters, haves: this.haves, receiver: this.receiver, edge: new EdgeFetch({ clock, fetch: o.fetch, rate: this.rate }),
       partUrl: (entry) => o.partUrl(this.tracks.get(entry.track)?.info.name ?? '', entry.id),
-      linkOf: (id) => links.link(id), isUp: (id) => links.isUp(id),
+      linkOf: (id) => links.link(id), isUp: (id) => links.isUp(id), onHopeless: (entry) => this.loader.giveUp(entry),
     });
     this.uploader = new Uploader({ clock, uplink: o.uplink, trackOf: (n) => this.tracks.get(n)?.parts });
     this.loader = new Loader({
       clock, counters, rate: this.rate, hasSign: (entry) => this.receiver.hasSign(entry.track, entry.id),
-      isFetching: (entry) => this.repairer.isFetching(entry), onLeft: (entry) => this.repairer.drop(entry),
+      fetchMissing: (entry) => this.repairer.fetchMissing(entry), onLeft: (entry) => this.repairer.drop(entry),
     });
   }
 
@@ -158,6 +158,7 @@ export class MediaPlane {
   up(link: Link, now: number): void {
     if (link.id === EDGE_ID) {
       for (const t of this.active) {
+        t.sources.renew(EDGE_ID, now);
         for (const c of t.sources.subscriptionsOf(EDGE_ID)) this.subscribe(link, t, 1 << c.slice, c.from);
       }
     }
@@ -183,7 +184,7 @@ export class MediaPlane {
     for (const t of this.active) {
       for (const entry of t.parts.all) {
         const isWanted = this.loader.isWaiting(entry);
-        if (entry.isComplete || ((entry.isSettled || entry.isLeft) && !isWanted) || now - entry.seenAt > RECENT_MS) continue;
+        if (entry.isComplete || ((entry.isSettled || entry.isLeft) && !isWanted) || (now - entry.seenAt > RECENT_MS && !isWanted)) continue;
         const deadline = this.loader.deadline(entry) ?? entry.seenAt + Math.max(this.bufferMs, MIN_SLACK_MS);
         this.repairer.run(entry, t.sources, deadline, isWanted, now);
       }
@@ -208,7 +209,8 @@ export class MediaPlane {
     const now = this.o.clock.now();
     if (t === undefined || this.o.verifier() === undefined) return Promise.resolve(undefined);
     const known = t.parts.find(id);
-    const mayCome = t.isActive && t.sources.current.some((source) => source !== '' && this.o.links.isUp(source));
+    const isBegun = known !== undefined && known.loaded > 0; // what came of it is kept, whoever is still there
+    const mayCome = t.isActive && (isBegun || t.sources.current.some((source) => source !== '' && this.o.links.isUp(source)));
     if (!mayCome && known?.isComplete !== true) return Promise.resolve(undefined);
     const entry = known ?? t.parts.ensure(id, now);
     if (entry === undefined) return Promise.resolve(undefined);
@@ -222,8 +224,9 @@ export class MediaPlane {
   }
 
   /** Bytes that the player got by plain HTTP. */
-  provide(name: string, id: PartId | { readonly msn: number }, data: Uint8Array): void {
+  provide(name: string, id: PartId | { readonly msn: number }, data: Uint8Array, timing?: RequestTiming): void {
     this.o.counters.httpBytes += data.length;
+    if (timing !== undefined) this.rate.note(data.length, timing.firstByteMs, timing.totalMs);
     const t = this.byName(name);
     if (t === undefined) return;
     if ('index' in id) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { chunkRange } from '../wire/part-header.js';
+import { chunkLength, chunkRange } from '../wire/part-header.js';
 import { EDGE_ID } from '../wire/peer-frames.js';
 import type { ByteCounters } from './counters.js';
 import type { EdgeFetch } from './edge-fetch.js';
@@ -24,6 +24,8 @@ export interface RepairerOptions {
   partUrl(entry: PartEntry): string;
   linkOf(id: string): Link | undefined;
   isUp(id: string): boolean;
+  /** The player waits for a part whose header is not to be expected in time. */
+  onHopeless(entry: PartEntry): void;
 }
 
 /** Carries out the repair policy: requests to neighbours, byte ranges from the edge, and switches of sources. */
@@ -51,6 +53,23 @@ export class Repairer {
   /** Whether a byte range is on its way. */
   isFetching(entry: PartEntry): boolean {
     return entry.pending.some((q) => q.from === EDGE_ID);
+  }
+
+  /**
+   * Asks the edge, at the last moment, for all that is missing and not on its way from there.
+   * @returns false when the edge failed a moment ago.
+   */
+  fetchMissing(entry: PartEntry): boolean {
+    const { have, verifying, pending } = entry;
+    if (have === undefined || verifying === undefined || this.o.clock.now() < entry.retryAt) return false;
+    const isMissing = (i: number): boolean => !have.has(i) && !verifying.has(i)
+      && !pending.some((q) => q.from === EDGE_ID && q.first <= i && i < q.first + q.count);
+    for (let i = 0; i < have.length; i++) {
+      const first = i;
+      while (i < have.length && isMissing(i)) i++;
+      if (i > first) void this.fetch(entry, first, i - first);
+    }
+    return true;
   }
 
   /** A chunk came: takes it off the requests, and withdraws those that others have answered. */
@@ -96,8 +115,10 @@ export class Repairer {
   private carryOut(entry: PartEntry, sources: SourcePolicy, step: Step, isWanted: boolean, now: number): void {
     switch (step.kind) {
       case 'giveUp':
+        return;
       case 'fetchAll':
-        return; // the loader hands the part to the player's own HTTP
+        if (isWanted) this.o.onHopeless(entry); // by the player's own HTTP
+        return;
       case 'cancel':
         entry.pending = entry.pending.filter((q) => {
           const isMeant = q.from === step.peer && q.first === step.first && q.count === step.count;
@@ -143,6 +164,9 @@ export class Repairer {
     const bytes = await this.o.edge.range(this.o.partUrl(entry), from, to, abort.signal);
     this.fetching--;
     this.o.counters.httpBytes += bytes?.length ?? 0;
+    for (let i = first; bytes !== undefined && i < first + count; i++) {
+      if (entry.have?.has(i) === true) this.o.counters.duplicateBytes += chunkLength(header, i); // it was pushed meanwhile
+    }
     const isRight = bytes !== undefined && await this.o.receiver.range(entry, first, bytes);
     entry.pending = entry.pending.filter((q) => q !== pending);
     if (!isRight) entry.retryAt = this.o.clock.now() + DEFAULT_RULES.retryMs;

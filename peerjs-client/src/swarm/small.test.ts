@@ -65,6 +65,17 @@ describe('fetches from the edge', () => {
     for (let i = 0; i < 20; i++) rate.note(100, 400, 400);
     expect(rate.reserveMs(0)).toBeGreaterThan(700);
   });
+
+  it('recover from slow samples faster than they fall for them', () => {
+    const rate = new HttpRate();
+    for (let i = 0; i < 8; i++) rate.note(100_000, 20, 30);
+    const usual = rate.reserveMs(100_000);
+    rate.note(100_000, 1_000, 3_000); // the page was busy
+    const worse = rate.reserveMs(100_000);
+    rate.note(100_000, 20, 30);
+    expect(worse).toBeGreaterThan(usual);
+    expect(rate.reserveMs(100_000) - usual).toBeLessThan((worse - usual) / 1.9);
+  });
 });
 
 it('a listener that throws disturbs nobody', async () => {

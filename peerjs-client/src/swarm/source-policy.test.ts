@@ -61,6 +61,26 @@ describe('sources of slices', () => {
     expect(policy.current).toEqual(['edge', 'edge']);
   });
 
+  it('begin with what the player still waits for, else with the next part, also when they become ready late', () => {
+    policy.reconsider(1_300);
+    const first = begin(0, 1_310);
+    first.isSettled = true; // the player loaded it by HTTP
+    policy.renew('edge', 1_320);
+    expect(policy.subscriptionsOf('edge').map((c) => c.from.msn)).toEqual([0, 0]);
+    const waited = begin(1, 1_330);
+    begin(2, 1_330).isLeft = true;
+    policy.renew('edge', 1_340);
+    expect(policy.subscriptionsOf('edge').map((c) => c.from)).toEqual([waited.id, waited.id]);
+    waited.isSettled = true;
+    policy.renew('edge', 1_350);
+    expect(policy.subscriptionsOf('edge').map((c) => c.from.msn)).toEqual([0, 0]);
+    // The first push shows where the subscription began: nobody brings what is before.
+    push(begin(3, 1_360), 0, 'edge', 1_360);
+    const isUp = (): boolean => true;
+    expect(policy.view(first, isUp, 1_360).map((v) => v.up)).toEqual([false, true]);
+    expect(policy.view(begin(4, 1_370), isUp, 1_370).map((v) => v.up)).toEqual([true, true]);
+  });
+
   it('move to the parent from the next part, and leave the feed when the parts before are whole', () => {
     policy.reconsider(1_300);
     const entry = begin(0, 1_400);

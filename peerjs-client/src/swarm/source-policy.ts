@@ -34,6 +34,8 @@ interface Source {
   /** Usual delay behind the first chunk of a part. */
   lag: number;
   missed: number;
+  /** Something of it was pushed, by whomever. */
+  isBegun: boolean;
   /** Newest part of which the source pushed something. */
   lastPushed: PartId | undefined;
   /** Who was silent or refused, and until when it is not used. */
@@ -66,7 +68,7 @@ export class SourcePolicy {
   /** @param graceUntil - until then a slice without an assignment waits for one instead of taking the feed. */
   constructor(private readonly parts: TrackParts, private readonly world: SourceWorld, private graceUntil: number) {
     this.slices = Array.from({ length: parts.info.slices }, () => ({
-      parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, missed: 0, lastPushed: undefined, avoid: new Map<string, Avoided>(),
+      parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, missed: 0, isBegun: false, lastPushed: undefined, avoid: new Map<string, Avoided>(),
     }));
   }
 
@@ -120,6 +122,15 @@ export class SourcePolicy {
     });
   }
 
+  /** `id` is subscribed to only now that it is ready: from the first part that is still wanted. */
+  renew(id: string, now: number): void {
+    this.slices.forEach((slice, s) => {
+      if (slice.id !== id) return;
+      const first = this.firstWanted(slice, s, now);
+      if (first === NEXT_PART || comparePart(first, slice.from) > 0) slice.from = first;
+    });
+  }
+
   /** A neighbour or the feed is gone: it needs no UNSUBSCRIBE, and what it pushed comes from another at once. */
   gone(id: string, now: number): void {
     for (const slice of this.slices) {
@@ -165,6 +176,8 @@ export class SourcePolicy {
     if (from !== slice.id || times.pushed || comparePart(entry.id, slice.from) < 0) return;
     times.pushed = true;
     slice.missed = 0;
+    slice.isBegun = true;
+    if (slice.from === NEXT_PART) slice.from = entry.id; // earlier parts do not come from it
     if (slice.lastPushed === undefined || comparePart(entry.id, slice.lastPushed) > 0) slice.lastPushed = entry.id;
     const isFirst = isFresh && times.first === times.last;
     if (isFirst) slice.lag = Math.min(slice.lag + (times.first - entry.firstAt - slice.lag) / 4, MAX_LAG_MS);
@@ -247,7 +260,7 @@ export class SourcePolicy {
     this.release(s);
     if (isUrgent || left === '') {
       if (left !== '') this.command('unsubscribe', left, s);
-      slice.from = this.parts.oldestMissing(s, now);
+      slice.from = this.firstWanted(slice, s, now);
     } else {
       slice.from = this.parts.after();
       slice.old = left;
@@ -260,6 +273,12 @@ export class SourcePolicy {
       times.pushed = false;
     }
     if (to !== '') this.command('subscribe', to, s, slice.from);
+  }
+
+  /** The first part to take from a new source. Before the first push the player loads what is past by itself. */
+  private firstWanted(slice: Source, s: number, now: number): PartId {
+    const missing = this.parts.firstMissing(s, now);
+    return missing ?? (slice.isBegun ? this.parts.after() : NEXT_PART);
   }
 
   private release(s: number): void {

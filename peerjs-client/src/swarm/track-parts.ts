@@ -62,15 +62,15 @@ export class TrackParts {
     return newest === undefined ? this.floor : partAfter(newest.id);
   }
 
-  /** The first part of the last `recentMs` of which the slice is not wholly there, or the part to come. */
-  oldestMissing(s: number, now: number, recentMs = 2_000): PartId {
-    const entry = this.entries.find((e) => !e.isSettled && !e.isLeft && now - e.seenAt < recentMs && !e.sliceHeld(s));
-    return entry?.id ?? this.after();
+  /** The first part of the last `recentMs` of which the slice is not wholly there, and which is still wanted. */
+  firstMissing(s: number, now: number, recentMs = 2_000): PartId | undefined {
+    return this.entries.find((e) => !e.isSettled && !e.isLeft && now - e.seenAt < recentMs && !e.sliceHeld(s))?.id;
   }
 
   /** Whether a part before `id` still waits for the slice. */
   waitsBefore(id: PartId, s: number, now: number): boolean {
-    return comparePart(this.oldestMissing(s, now), id) < 0;
+    const first = this.firstMissing(s, now);
+    return first !== undefined && comparePart(first, id) < 0;
   }
 
   /** Takes out what is too old, or too much; `isHeld` keeps parts that somebody waits for. */

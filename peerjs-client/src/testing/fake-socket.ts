@@ -70,6 +70,8 @@ class FakeSocket implements WebSocketLike {
 /** WebSocket servers by path; a path without one refuses. */
 export class SocketHub {
   readonly servers = new Map<string, (socket: ServerSocket) => void>();
+  /** Milliseconds until a path answers, where that is longer than usual. */
+  readonly delays = new Map<string, number>();
   /** Every address and subprotocol that was opened. */
   readonly opened: { readonly url: string; readonly protocol: string }[] = [];
 
@@ -88,7 +90,7 @@ export class SocketHub {
       const server = new ServerSocket(url, socket);
       serve(server);
       socket.open(server);
-    }, LATENCY_MS);
+    }, this.delays.get(new URL(url).pathname) ?? LATENCY_MS);
     return socket;
   };
 }

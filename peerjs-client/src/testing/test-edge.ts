@@ -18,7 +18,10 @@ export class TestEdge {
   tamper: (chunk: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> = (chunk) => chunk;
   /** Chunks that the feed does not send. */
   drops: (part: MadePart, chunk: number) => boolean = () => false;
-  private readonly feeds = new Set<(part: MadePart) => void>();
+  /** Where subscribers of the feed began. */
+  readonly subscriptions: PartId[] = [];
+  private readonly sockets = new Set<ServerSocket>();
+  private readonly feeds = new Set<(part: MadePart, only?: number) => void>();
   private made = 0;
 
   constructor(hub: SocketHub, readonly tracks: readonly CatalogTrack[], private readonly firstMsn = 100) {
@@ -35,6 +38,19 @@ export class TestEdge {
       for (const push of this.feeds) push(part);
     }
     return id;
+  }
+
+  /** Pushes one chunk of a part, late or again. */
+  push(track: string, id: PartId, chunk: number): void {
+    const part = this.parts.get(`${track}/${id.msn}.${id.index}`);
+    for (const push of this.feeds) if (part !== undefined) push(part, chunk);
+  }
+
+  /** Ends every feed. */
+  closeFeeds(): void {
+    for (const socket of this.sockets) socket.close();
+    this.sockets.clear();
+    this.feeds.clear();
   }
 
   bytes(track: string, id: PartId): Uint8Array {
@@ -58,7 +74,7 @@ export class TestEdge {
 
   private serve(socket: ServerSocket): void {
     const slices = new Map<number, Map<number, PartId>>();
-    const push = (part: MadePart): void => {
+    const push = (part: MadePart, only?: number): void => {
       const k = this.tracks.find((t) => t.number === part.track)?.slices ?? 1;
       let isHeaded = false;
       part.chunks.forEach((chunk, i) => {
@@ -66,11 +82,12 @@ export class TestEdge {
         if (from === undefined || comparePart(part.id, from) < 0) return;
         if (!isHeaded) socket.send(encodeFrame({ type: 'header', raw: part.header }));
         isHeaded = true;
-        if (this.drops(part, i)) return;
+        if (only === undefined ? this.drops(part, i) : i !== only) return;
         this.feedBytes += chunk.length;
         socket.send(encodeChunk(part.track, part.id.msn, part.id.index, i, this.tamper(chunk.slice())));
       });
     };
+    this.sockets.add(socket);
     socket.onClose = () => void this.feeds.delete(push);
     socket.onMessage = (data) => {
       const frame = typeof data === 'string' ? undefined : parseFrame(data);
@@ -91,6 +108,7 @@ export class TestEdge {
       case 'subscribe': {
         const track = slices.get(frame.track) ?? new Map<number, PartId>();
         slices.set(frame.track, track);
+        this.subscriptions.push({ msn: frame.msn, index: frame.index });
         for (let s = 0; s < 16; s++) {
           if (((frame.slices >> s) & 1) === 1) track.set(s, { msn: frame.msn, index: frame.index });
         }
