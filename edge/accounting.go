@@ -71,9 +71,9 @@ func newAccounting(dir *store.Directory) *accounting {
 	return &accounting{dir: dir, streams: map[media.StreamID]*account{}}
 }
 
-// of gives the account of a stream that this edge knows. Accounts stay when a
-// stream ends, since its bytes are still to be reconciled; forget removes the
-// oldest streams' when there are too many.
+// of gives the account of a stream that this edge knows. An account stays when
+// its stream ends, since its bytes are still to be reconciled, and goes with
+// its labels when the stream is removed.
 func (a *accounting) of(id media.StreamID) *account {
 	a.mu.RLock()
 	acc := a.streams[id]
@@ -91,14 +91,8 @@ func (a *accounting) of(id media.StreamID) *account {
 	return acc
 }
 
-// maxAccounts bounds the streams kept, and so the stream label.
-const maxAccounts = 1024
-
-// forget drops accounts of streams that are gone, once there are many.
+// forget drops accounts of streams that are gone. mu is held.
 func (a *accounting) forget() {
-	if len(a.streams) < maxAccounts {
-		return
-	}
 	for id, acc := range a.streams {
 		if _, live := a.dir.Get(id); !live && acc.feedViewers.Load() == 0 {
 			delete(a.streams, id)
@@ -107,8 +101,9 @@ func (a *accounting) forget() {
 }
 
 func (a *accounting) stats() []telemetry.EdgeStats {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forget()
 	out := make([]telemetry.EdgeStats, 0, len(a.streams))
 	for id, acc := range a.streams {
 		out = append(out, telemetry.EdgeStats{
@@ -162,7 +157,8 @@ func (a *accounting) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
-	a.mu.RLock()
+	a.mu.Lock()
+	a.forget()
 	for id, acc := range a.streams {
 		stream := string(id)
 		counter(mediaBytesDesc, float64(acc.httpBytes.Load()), stream, "http")
@@ -171,7 +167,7 @@ func (a *accounting) Collect(ch chan<- prometheus.Metric) {
 		gauge(feedViewersDesc, float64(acc.feedViewers.Load()), stream)
 		requests(stream, acc)
 	}
-	a.mu.RUnlock()
+	a.mu.Unlock()
 	requests("", &a.nowhere)
 	gauge(parkedDesc, float64(a.parked.Load()))
 	for d, v := range map[*prometheus.Desc]*atomic.Int64{

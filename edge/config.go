@@ -57,6 +57,11 @@ type Config struct {
 	MaxRequests int
 	// MaxFeeds bounds feed connections; default 2,000.
 	MaxFeeds int
+	// SocketsPerAddress bounds the WebSockets (feeds, and the tracker's mounted
+	// here) of one address, or IPv6 /64; default 256, below 0 any number. A
+	// viewer has at most two. One address may also have a quarter of MaxRequests
+	// and of MaxFetches, likewise. Loopback is exempt.
+	SocketsPerAddress int
 	// MaxFetches bounds concurrent fetches of old media from upstream;
 	// default 16.
 	MaxFetches int
@@ -98,6 +103,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.MaxRequests, 60_000)
 	def(&c.MaxFeeds, 2_000)
+	def(&c.SocketsPerAddress, 256)
 	def(&c.MaxFetches, 16)
 	def(&c.FetchCache, 64<<20)
 	def(&c.MaxHeaderBytes, 16<<10)
@@ -109,6 +115,14 @@ func (c Config) withDefaults() Config {
 	def(&c.FeedSilence, 5*time.Second)
 	def(&c.FeedLag, 4*time.Second)
 	return c
+}
+
+// perAddress is how many of all places of a kind one address may take.
+func perAddress(c Config, all int) int {
+	if c.SocketsPerAddress < 0 {
+		return 0 // any number
+	}
+	return max(all/4, 1)
 }
 
 func def[T comparable](v *T, d T) {

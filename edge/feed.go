@@ -29,8 +29,9 @@ const (
 )
 
 // serveFeed upgrades /feed/APP/NAME to the feed (docs/peer.md).
-func (s *Server) serveFeed(w http.ResponseWriter, r *http.Request, name string) {
-	q := &request{ResponseWriter: w, r: r, rc: http.NewResponseController(w), acct: &s.acct.nowhere, kind: kindFeed, timeout: s.cfg.WriteTimeout}
+func (s *Server) serveFeed(q *request, name string) {
+	r := q.r
+	q.kind = kindFeed
 	defer func() { q.acct.request(q.kind, q.status) }()
 	id, err := media.ParseStreamID(name)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"starling/internal/httpserver"
 	"starling/internal/media"
 	"starling/internal/relay"
 	"starling/internal/store"
@@ -64,6 +65,9 @@ type fetcher struct {
 	cfg   Config
 	acct  *accounting
 	slots chan struct{}
+	// places keeps one address from taking all slots: it could ask for ever
+	// other numbers.
+	places httpserver.AddressLimit
 
 	mu    sync.Mutex
 	calls map[fetchKey]*fetched
@@ -74,15 +78,16 @@ type fetcher struct {
 }
 
 func newFetcher(ctx context.Context, wg *sync.WaitGroup, up Upstream, cfg Config, acct *accounting) *fetcher {
-	return &fetcher{ctx: ctx, wg: wg, up: up, cfg: cfg, acct: acct, slots: make(chan struct{}, cfg.MaxFetches), calls: map[fetchKey]*fetched{}}
+	return &fetcher{ctx: ctx, wg: wg, up: up, cfg: cfg, acct: acct, slots: make(chan struct{}, cfg.MaxFetches),
+		places: httpserver.AddressLimit{Max: perAddress(cfg, cfg.MaxFetches)}, calls: map[fetchKey]*fetched{}}
 }
 
-// get gives the parts of key.
-func (f *fetcher) get(ctx context.Context, key fetchKey) ([]*store.Part, error) {
+// get gives the parts of key to a viewer at the address from.
+func (f *fetcher) get(ctx context.Context, key fetchKey, from string) ([]*store.Part, error) {
 	if f.up == nil {
 		return nil, errNoUpstream
 	}
-	call, err := f.call(key)
+	call, err := f.call(key, from)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func (f *fetcher) get(ctx context.Context, key fetchKey) ([]*store.Part, error) 
 	}
 }
 
-func (f *fetcher) call(key fetchKey) (*fetched, error) {
+func (f *fetcher) call(key fetchKey, from string) (*fetched, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c := f.calls[key]; c != nil {
@@ -107,15 +112,23 @@ func (f *fetcher) call(key fetchKey) (*fetched, error) {
 	if f.closed {
 		return nil, errStop
 	}
+	leave, ok := f.places.Enter(from)
+	if !ok {
+		return nil, errFetchBusy
+	}
 	select {
 	case f.slots <- struct{}{}:
 	default:
+		leave()
 		return nil, errFetchBusy
 	}
 	c := &fetched{done: make(chan struct{})}
 	f.calls[key] = c
 	f.acct.fetches.Add(1)
-	f.wg.Go(func() { f.run(key, c) })
+	f.wg.Go(func() {
+		defer leave()
+		f.run(key, c)
+	})
 	return c, nil
 }
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,15 @@ import (
 // immutable is the cache header of media: an address is never used for other
 // bytes.
 const immutable = "public, max-age=86400, immutable"
+
+// PartHeaderField is the field of a part's HTTP answer that has its signed
+// header, base64url without padding, so that a viewer can verify the part and
+// pass it on (docs/hls.md).
+const PartHeaderField = "Starling-Part-Header"
+
+// maxHeaderField bounds the header that is sent so: proxies take 4 KiB for all
+// fields of an answer. It is enough for parts of 1.8 MB.
+const maxHeaderField = 2 << 10
 
 // writeChunk is what a client must take within the write timeout.
 const writeChunk = 128 << 10
@@ -50,29 +60,29 @@ func (s *Server) serveInit(q *request, track *media.TrackInfo, id uint64) {
 		q.fail(http.StatusNotFound, fmt.Sprintf("%s has no initialization section %d", track.Name, id))
 		return
 	}
-	s.sendMedia(q, track, [][]byte{in.Data})
+	s.sendMedia(q, track, [][]byte{in.Data}, nil)
 }
 
 func (s *Server) servePart(q *request, v *view, track *media.TrackInfo, id media.PartID) {
 	if p, ok := v.track.Snapshot().Part(id); ok && !p.Header.Flags.Has(media.FlagGap) {
-		s.sendMedia(q, track, [][]byte{p.Bytes()})
+		s.sendMedia(q, track, [][]byte{p.Bytes()}, p.Raw)
 		return
 	}
-	s.serveFound(q, v, track, id.String(), func(ctx context.Context) ([]*store.Part, error) {
-		p, err := s.findPart(ctx, v, id)
+	s.serveFound(q, v, track, id.String(), true, func(ctx context.Context) ([]*store.Part, error) {
+		p, err := s.findPart(ctx, v, id, q.r.RemoteAddr)
 		return []*store.Part{p}, err
 	})
 }
 
 func (s *Server) serveSegment(q *request, v *view, track *media.TrackInfo, msn uint64) {
-	s.serveFound(q, v, track, strconv.FormatUint(msn, 10), func(ctx context.Context) ([]*store.Part, error) {
-		return s.findSegment(ctx, v, msn)
+	s.serveFound(q, v, track, strconv.FormatUint(msn, 10), false, func(ctx context.Context) ([]*store.Part, error) {
+		return s.findSegment(ctx, v, msn, q.r.RemoteAddr)
 	})
 }
 
 // serveFound answers with the parts that find gives, which may wait for three
-// target durations.
-func (s *Server) serveFound(q *request, v *view, track *media.TrackInfo, name string, find func(context.Context) ([]*store.Part, error)) {
+// target durations. single is set when they are one part and not a segment.
+func (s *Server) serveFound(q *request, v *view, track *media.TrackInfo, name string, single bool, find func(context.Context) ([]*store.Part, error)) {
 	wait := hls.ReloadTimeout(v.stream.Info())
 	ctx, cancel := context.WithTimeoutCause(q.r.Context(), wait, errLate)
 	defer cancel()
@@ -93,7 +103,11 @@ func (s *Server) serveFound(q *request, v *view, track *media.TrackInfo, name st
 		for i, p := range parts {
 			bodies[i] = p.Bytes()
 		}
-		s.sendMedia(q, track, bodies)
+		var raw []byte
+		if single {
+			raw = parts[0].Raw
+		}
+		s.sendMedia(q, track, bodies, raw)
 	case s.ctx.Err() != nil:
 		q.fail(http.StatusServiceUnavailable, errStop.Error())
 	case q.r.Context().Err() != nil: // the client is gone
@@ -106,7 +120,7 @@ func (s *Server) serveFound(q *request, v *view, track *media.TrackInfo, name st
 // older, or by waiting when it is one of the next. It is not sent while it
 // still arrives: the draft (section 6.2.6) wants a part's bytes at the full
 // speed of the link, or players measure the encoder instead.
-func (s *Server) findPart(ctx context.Context, v *view, id media.PartID) (*store.Part, error) {
+func (s *Server) findPart(ctx context.Context, v *view, id media.PartID, from string) (*store.Part, error) {
 	for {
 		snap := v.track.Snapshot()
 		if p, ok := snap.Part(id); ok {
@@ -117,13 +131,13 @@ func (s *Server) findPart(ctx context.Context, v *view, id media.PartID) (*store
 			if seg, ok := snap.Segment(id.MSN); ok && id.Index > seg.Parts[0].ID().Index {
 				return nil, errAbsent // beyond the end of its segment
 			}
-			parts, err := s.fetchOld(ctx, v, snap, fetchKey{v.stream.ID, v.track.Name, id.MSN, id.Index, id.Index})
+			parts, err := s.fetchOld(ctx, v, snap, fetchKey{v.stream.ID, v.track.Name, id.MSN, id.Index, id.Index}, from)
 			if err != nil {
 				return nil, err
 			}
 			return parts[0], nil
 		}
-		if err := s.awaitable(snap, id); err != nil {
+		if err := s.awaitable(snap, id); err != nil && !s.mayFill(v, err) {
 			return nil, err
 		}
 		after := media.PartID{MSN: id.MSN, Index: id.Index - 1}
@@ -154,6 +168,12 @@ func (s *Server) awaitable(snap *store.Snapshot, id media.PartID) error {
 		return errAbsent
 	}
 	return nil
+}
+
+// mayFill reports whether media is thought too early only because its track
+// was just acquired and the backlog comes first.
+func (s *Server) mayFill(v *view, err error) bool {
+	return errors.Is(err, errEarly) && v.filling(hls.TargetDuration(v.stream.Info())) > 0
 }
 
 // awaitPart waits until the first part behind after is complete, or upstream
@@ -223,7 +243,7 @@ func (s *Server) awaitSnapshot(ctx context.Context, v *view, p *store.Part) erro
 
 // findSegment gives all parts of a segment. One that is growing, or the next,
 // is waited for: on another edge it may have been listed already.
-func (s *Server) findSegment(ctx context.Context, v *view, msn uint64) ([]*store.Part, error) {
+func (s *Server) findSegment(ctx context.Context, v *view, msn uint64, from string) ([]*store.Part, error) {
 	for {
 		snap := v.track.Snapshot()
 		last, any := snap.Last()
@@ -231,9 +251,9 @@ func (s *Server) findSegment(ctx context.Context, v *view, msn uint64) ([]*store
 			return seg.Parts, nil
 		}
 		if any && (last.ID().MSN > msn || last.ID().MSN == msn && last.Header.Flags.Has(media.FlagLast)) {
-			return s.fetchOld(ctx, v, snap, fetchKey{v.stream.ID, v.track.Name, msn, 0, wholeSegment})
+			return s.fetchOld(ctx, v, snap, fetchKey{v.stream.ID, v.track.Name, msn, 0, wholeSegment}, from)
 		}
-		if err := s.awaitable(snap, media.PartID{MSN: msn}); err != nil && !errors.Is(err, errAbsent) {
+		if err := s.awaitable(snap, media.PartID{MSN: msn}); err != nil && !errors.Is(err, errAbsent) && !s.mayFill(v, err) {
 			return nil, err
 		}
 		after := media.PartID{}
@@ -246,9 +266,10 @@ func (s *Server) findSegment(ctx context.Context, v *view, msn uint64) ([]*store
 	}
 }
 
-// fetchOld brings media from upstream that the window does not hold.
-func (s *Server) fetchOld(ctx context.Context, v *view, snap *store.Snapshot, key fetchKey) ([]*store.Part, error) {
-	parts, err := s.fetch.get(ctx, key)
+// fetchOld brings media from upstream that the window does not hold. from is
+// the address of the viewer who asks.
+func (s *Server) fetchOld(ctx context.Context, v *view, snap *store.Snapshot, key fetchKey, from string) ([]*store.Part, error) {
+	parts, err := s.fetch.get(ctx, key, from)
 	switch {
 	case err == nil:
 		return parts, nil
@@ -264,7 +285,8 @@ func (s *Server) fetchOld(ctx context.Context, v *view, snap *store.Snapshot, ke
 }
 
 // sendMedia answers with the concatenation of bodies, or a byte range of it.
-func (s *Server) sendMedia(q *request, track *media.TrackInfo, bodies [][]byte) {
+// raw is the signed header of a part, nil for other media.
+func (s *Server) sendMedia(q *request, track *media.TrackInfo, bodies [][]byte, raw []byte) {
 	size := 0
 	for _, b := range bodies {
 		size += len(b)
@@ -283,6 +305,9 @@ func (s *Server) sendMedia(q *request, track *media.TrackInfo, bodies [][]byte) 
 	h.Set("Content-Type", string(track.Kind)+"/mp4")
 	h.Set("Cache-Control", immutable)
 	h.Set("Accept-Ranges", "bytes")
+	if len(raw) > 0 && len(raw) <= maxHeaderField {
+		h.Set(PartHeaderField, base64.RawURLEncoding.EncodeToString(raw))
+	}
 	h.Set("Content-Length", strconv.Itoa(rng.to-rng.from))
 	status := http.StatusOK
 	if partial {

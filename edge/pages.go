@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"bytes"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -175,7 +174,13 @@ func sendFile(q *request, f *asset, cache string) {
 	q.allow(0)
 	q.WriteHeader(http.StatusOK)
 	if q.r.Method != http.MethodHead {
-		// The client may be gone; there is nobody to tell.
-		_, _ = bytes.NewReader(body).WriteTo(q)
+		for len(body) > 0 {
+			q.allow(0)
+			n, err := q.Write(body[:min(writeChunk, len(body))])
+			if err != nil {
+				return // the client is gone, or too slow
+			}
+			body = body[n:]
+		}
 	}
 }

@@ -30,8 +30,11 @@ func (s *Server) servePlaylist(q *request, v *view) {
 	var timeout *time.Timer
 	for {
 		now := v.now()
-		switch now.timeline.Decide(query) {
-		case hls.Ready:
+		decision := now.timeline.Decide(query)
+		hold := v.hold(now, decision)
+		switch {
+		case hold > 0:
+		case decision == hls.Ready:
 			age := int(now.info.PartTarget() / 2 / time.Second)
 			if query.Blocking() && !now.timeline.Ended {
 				age = blockedAge * int(now.timeline.Target()/time.Second)
@@ -39,7 +42,7 @@ func (s *Server) servePlaylist(q *request, v *view) {
 			zip := acceptsGzip(q.r)
 			s.sendText(q, playlistType, now.bytes(query.Skip, zip), zip, age)
 			return
-		case hls.Reject:
+		case decision == hls.Reject:
 			last, _ := now.timeline.Last()
 			q.fail(http.StatusBadRequest, fmt.Sprintf("the last part is %s: ask for at most two segments and %d parts beyond it", last, hls.AdvancePartLimit(now.info.PartTarget())))
 			return
@@ -61,9 +64,14 @@ func (s *Server) servePlaylist(q *request, v *view) {
 			s.acct.parked.Add(1)
 			defer s.acct.parked.Add(-1)
 		}
+		var held <-chan time.Time
+		if hold > 0 {
+			held = time.After(hold)
+		}
 		select {
 		case <-now.snap.Changed:
 		case <-settled:
+		case <-held:
 		case <-timeout.C:
 			q.fail(http.StatusServiceUnavailable, "no new part for three target durations")
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"starling/internal/hls"
+	"starling/internal/httpserver"
 	"starling/internal/media"
 )
 
@@ -39,7 +40,7 @@ func (q *request) fail(status int, text string) {
 	h := q.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		h.Set("Retry-After", "1")
 	}
 	q.allow(0)
@@ -62,17 +63,17 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.commonHeaders(w.Header(), r)
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	switch first {
-	case "tracker":
-		if s.cfg.Tracker != nil && rest == "" {
-			s.cfg.Tracker.ServeHTTP(w, r)
-			return
-		}
-	case "feed":
-		s.serveFeed(w, r, rest)
+	q := &request{ResponseWriter: w, r: r, rc: http.NewResponseController(w), acct: &s.acct.nowhere, timeout: s.cfg.WriteTimeout}
+	body := r.ContentLength != 0
+	if body {
+		// The server would read a short body to its end, however slowly it came.
+		_ = q.rc.SetReadDeadline(time.Now().Add(time.Second))
+		w.Header().Set("Connection", "close")
+	}
+	if !body && (first == "feed" || first == "tracker" && rest == "" && s.cfg.Tracker != nil) {
+		s.serveSocket(q, first, rest)
 		return
 	}
-	q := &request{ResponseWriter: w, r: r, rc: http.NewResponseController(w), acct: &s.acct.nowhere, timeout: s.cfg.WriteTimeout}
 	defer func() { q.acct.request(q.kind, q.status) }()
 	if s.requests.Add(1) > int64(s.cfg.MaxRequests) {
 		s.requests.Add(-1)
@@ -81,6 +82,13 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.Add(-1)
+	leave, ok := s.share.Enter(r.RemoteAddr)
+	if !ok {
+		s.acct.refused.Add(1)
+		q.fail(http.StatusTooManyRequests, httpserver.TooMany)
+		return
+	}
+	defer leave()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
@@ -91,10 +99,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		q.fail(http.StatusMethodNotAllowed, "use GET, HEAD or OPTIONS")
 		return
 	}
-	if r.ContentLength != 0 {
-		// The server would read a short body to its end, however slowly it came.
-		_ = q.rc.SetReadDeadline(time.Now().Add(time.Second))
-		w.Header().Set("Connection", "close")
+	if body {
 		q.fail(http.StatusRequestEntityTooLarge, "requests have no body here")
 		return
 	}
@@ -102,6 +107,23 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serveStream(q)
+}
+
+// serveSocket serves what is a WebSocket, if its address has a place left.
+func (s *Server) serveSocket(q *request, first, rest string) {
+	leave, ok := s.places.Enter(q.r.RemoteAddr)
+	if !ok {
+		s.acct.refused.Add(1)
+		q.fail(http.StatusTooManyRequests, httpserver.TooMany)
+		s.acct.nowhere.request(q.kind, q.status)
+		return
+	}
+	defer leave()
+	if first == "tracker" {
+		s.cfg.Tracker.ServeHTTP(q.ResponseWriter, q.r)
+		return
+	}
+	s.serveFeed(q, rest)
 }
 
 const allowedMethods = "GET, HEAD, OPTIONS"
@@ -122,7 +144,7 @@ func (s *Server) commonHeaders(h http.Header, r *http.Request) {
 			h.Set("Timing-Allow-Origin", origin)
 		}
 	}
-	h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, Date, Age, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, Date, Age, Retry-After, "+PartHeaderField)
 	if r.Method == http.MethodOptions {
 		h.Set("Allow", allowedMethods)
 		h.Set("Access-Control-Allow-Methods", allowedMethods)

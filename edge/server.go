@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"starling/internal/httpserver"
 	"starling/internal/store"
 	"starling/internal/telemetry"
 )
@@ -33,6 +34,8 @@ type Server struct {
 	fetch  *fetcher
 	acct   *accounting
 	assets *assets
+	places *httpserver.AddressLimit // of WebSockets
+	share  *httpserver.AddressLimit // of requests
 
 	requests atomic.Int64 // in progress
 
@@ -62,6 +65,8 @@ func New(cfg Config, dir *store.Directory, up Upstream, log *slog.Logger, reg pr
 	s.views = newViews(s.ctx, &s.wg, up, cfg.IdleRelease, window, s.acct)
 	s.fetch = newFetcher(s.ctx, &s.wg, up, cfg, s.acct)
 	s.assets = newAssets(cfg.Assets)
+	s.places = &httpserver.AddressLimit{Max: cfg.SocketsPerAddress}
+	s.share = &httpserver.AddressLimit{Max: perAddress(cfg, cfg.MaxRequests)}
 	if reg != nil {
 		if err := reg.Register(s.acct); err != nil {
 			return nil, fmt.Errorf("registering the edge's metrics: %w", err)
@@ -149,7 +154,7 @@ func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener) {
 		MaxHeaderBytes:    s.cfg.MaxHeaderBytes,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		IdleTimeout:       s.cfg.IdleTimeout,
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnContext:       ConnContext,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	g.Go(func() error {
@@ -173,3 +178,9 @@ func (s *Server) serve(ctx context.Context, g *errgroup.Group, l net.Listener) {
 
 // connKey is the context key of a request's net.Conn.
 type connKey struct{}
+
+// ConnContext is for the http.Server.ConnContext of a further listener of
+// Handler: feeds need to know their connection.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"starling/internal/store"
@@ -38,6 +39,10 @@ type view struct {
 	track  *store.Track
 	playlist
 
+	// asked is when the Acquire began or, once it is over, when it succeeded;
+	// nil before. It is read for every playlist.
+	asked atomic.Pointer[time.Time]
+
 	// Guarded by owner.mu.
 	refs    int
 	timer   *time.Timer
@@ -65,9 +70,15 @@ func (vs *views) use(st *store.Stream, tr *store.Track) *view {
 	}
 	if vs.up != nil && !vs.closed && v.release == nil && !v.pending {
 		v.pending, v.err, v.settled = true, nil, make(chan struct{})
+		v.askedNow()
 		vs.wg.Go(v.acquire)
 	}
 	return v
+}
+
+func (v *view) askedNow() {
+	now := time.Now()
+	v.asked.Store(&now)
 }
 
 func (v *view) acquire() {
@@ -80,6 +91,7 @@ func (v *view) acquire() {
 		v.err = fmt.Errorf("bringing %s/%s from upstream: %w", v.stream.ID, v.track.Name, err)
 	} else {
 		v.release = release
+		v.askedNow()
 	}
 	close(v.settled)
 	if v.refs == 0 {

@@ -10,13 +10,15 @@ import (
 
 	"starling/internal/cmaf"
 	"starling/internal/media"
+	"starling/internal/store"
 	"starling/origin/ingest"
 	"starling/origin/packager"
 )
 
-// maxInits bounds the initialization sections that the catalog keeps for
-// segments that a playlist may still show.
-const maxInits = 4
+// maxInits bounds the initialization sections that the catalog keeps: one for
+// each segment of the window, since an edge refuses a part whose section it
+// does not know, and one for the next.
+const maxInits = store.DefaultSegments + 1
 
 // track is a catalog track that an epoch fills.
 type track struct {

@@ -44,6 +44,9 @@ type Config struct {
 	Grace time.Duration
 	// Keep is how long an ended stream is kept. Default 60 s.
 	Keep time.Duration
+	// MaxStreams bounds the streams, those that have lately ended included: names
+	// are the publishers' choice. Default 256.
+	MaxStreams int
 	// LadderWait is how long a new stream waits for the encoder before it is
 	// announced without it. Default 3 s.
 	LadderWait time.Duration
@@ -63,6 +66,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Grace, 10*time.Second)
 	def(&c.Keep, 60*time.Second)
 	def(&c.LadderWait, 3*time.Second)
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 256
+	}
 	if c.RTMPAddr == "" {
 		c.RTMPAddr = ":1935"
 	}

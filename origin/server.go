@@ -116,6 +116,9 @@ func (s *Server) stream(id media.StreamID) (*stream, error) {
 	if st, ok := s.streams[id]; ok {
 		return st, nil
 	}
+	if len(s.streams) >= s.cfg.MaxStreams {
+		return nil, &ingest.Refusal{Reason: "limit", Err: fmt.Errorf("this origin has its %d streams, those that ended in the last minute included: try again later", s.cfg.MaxStreams)}
+	}
 	key, err := streamKey(s.seed, id)
 	if err != nil {
 		return nil, err

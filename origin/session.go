@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/internal/cmaf"
 	"starling/origin/ingest"
 )
@@ -19,7 +21,17 @@ type session struct {
 	remote string
 	last   time.Time // of the newest frame; the stream's
 	ended  atomic.Pointer[error]
+	breaks *rate.Limiter // the stream's
 }
+
+// A publisher may begin anew breakBurst times at once and then every
+// breakEvery: each time an encoder is started and everybody gets a new catalog.
+const (
+	breakBurst = 10
+	breakEvery = 2 * time.Second
+)
+
+var errBreaks = &ingest.Refusal{Reason: "bitstream", Err: errors.New("parameters or timestamps change too often")}
 
 func (s *session) post(f func()) error {
 	if err := s.ended.Load(); err != nil {

@@ -28,6 +28,8 @@ const (
 	stateFile = "origin-streams.json"
 	// forgetAfter is far longer than any cache keeps a stream's segments.
 	forgetAfter = 30 * 24 * time.Hour
+	// maxRemembered bounds the file: names are the publishers' choice.
+	maxRemembered = 10_000
 )
 
 var errTracks = errors.New("the stream has had 255 different tracks, publish under another name")
@@ -84,11 +86,25 @@ func (r *registry) get(id media.StreamID) (n numbering, known bool) {
 	return n, known
 }
 
+// dropOldest forgets the stream that was not published for longest. mu is held.
+func (r *registry) dropOldest() {
+	var oldest media.StreamID
+	for id, n := range r.streams {
+		if oldest == "" || n.Used.Before(r.streams[oldest].Used) {
+			oldest = id
+		}
+	}
+	delete(r.streams, oldest)
+}
+
 // put remembers a stream's numbering and saves all.
 func (r *registry) put(id media.StreamID, n numbering) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n.Tracks = maps.Clone(n.Tracks)
+	if _, known := r.streams[id]; !known && len(r.streams) >= maxRemembered {
+		r.dropOldest()
+	}
 	r.streams[id] = n
 	if r.path == "" {
 		return nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/internal/cmaf"
 	"starling/internal/media"
 	"starling/internal/store"
@@ -126,7 +128,7 @@ func (s *stream) tend(now time.Time) bool {
 
 // attach gives the stream to a publisher.
 func (s *stream) attach(remote string, m ingest.Media) (*session, error) {
-	sess := &session{st: s, remote: remote}
+	sess := &session{st: s, remote: remote, breaks: rate.NewLimiter(rate.Every(breakEvery), breakBurst)}
 	reply := make(chan error, 1)
 	if err := s.post(func() { reply <- s.accept(sess, m) }); err != nil {
 		return nil, err
@@ -181,7 +183,11 @@ func (s *stream) video(sess *session, au cmaf.AccessUnit) {
 	}
 	sess.last = time.Now()
 	err := s.take(au)
-	if errors.Is(err, packager.ErrJump) {
+	switch jumped := errors.Is(err, packager.ErrJump); {
+	case jumped && !sess.breaks.Allow():
+		s.dismiss(sess, errBreaks)
+		return
+	case jumped:
 		s.log.Warn("publisher's clock jumped: going on after a discontinuity", "err", err)
 		s.begin(s.current.media)
 		s.srv.metrics.breaks.WithLabelValues(string(s.id), "jump").Inc()
@@ -192,9 +198,14 @@ func (s *stream) video(sess *session, au cmaf.AccessUnit) {
 		if errors.Is(err, packager.ErrKeyframes) {
 			reason = "keyframes"
 		}
-		sess.end(&ingest.Refusal{Reason: reason, Err: err})
-		s.detach(sess, err)
+		s.dismiss(sess, &ingest.Refusal{Reason: reason, Err: err})
 	}
+}
+
+// dismiss ends a session because of what its publisher sent.
+func (s *stream) dismiss(sess *session, why *ingest.Refusal) {
+	sess.end(why)
+	s.detach(sess, why)
 }
 
 func (s *stream) take(au cmaf.AccessUnit) error {
@@ -231,6 +242,10 @@ func (s *stream) audio(sess *session, f cmaf.AudioFrame) {
 // change begins anew with other parameters.
 func (s *stream) change(sess *session, m ingest.Media) {
 	if s.session != sess {
+		return
+	}
+	if !sess.breaks.Allow() {
+		s.dismiss(sess, errBreaks)
 		return
 	}
 	s.log.Info("publisher changed its parameters", "video", m.Video.Codec, "size", fmt.Sprintf("%dx%d", m.Video.Width, m.Video.Height), "audio", m.Audio != nil)

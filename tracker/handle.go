@@ -149,6 +149,9 @@ const (
 func (r *room) beacon(v *viewer, m *trackerwire.Beacon, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.viewers[v.id] != v {
+		return // it was silent for too long: its account is kept for its return
+	}
 	v.heard = now
 	r.totals.add(v.account.take(m, now))
 	if m.Uplink == nil {

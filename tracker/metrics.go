@@ -109,7 +109,7 @@ func (c *streamCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *streamCollector) Collect(out chan<- prometheus.Metric) {
-	for _, s := range c.t.Stats() {
+	for _, s := range c.t.statsOf((*room).current) {
 		id := string(s.Stream)
 		for _, m := range c.simple {
 			out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&s), id)

@@ -231,6 +231,14 @@ func (r *room) abandoned() bool {
 	return r.gone && len(r.viewers) == 0 && time.Since(r.emptyAt) > roomLinger
 }
 
+// current reports whether the stream is there, or somebody who watches it: its
+// metrics go with it.
+func (r *room) current() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.gone || len(r.viewers) > 0
+}
+
 // remove takes a viewer out of the room and its overlay.
 func (r *room) remove(v *viewer, now time.Time) {
 	delete(r.viewers, v.id)

@@ -166,14 +166,21 @@ func (t *Tracker) roomList() []*room {
 	return out
 }
 
-// Stats sums up every stream that has had viewers, ordered by id.
+// Stats sums up every stream that has had viewers, ordered by id. One that was
+// removed is among them for roomLinger, so that its sums are not lost.
 func (t *Tracker) Stats() []telemetry.StreamStats {
+	return t.statsOf(func(*room) bool { return true })
+}
+
+func (t *Tracker) statsOf(wanted func(*room) bool) []telemetry.StreamStats {
 	t.mu.Lock()
 	rooms := t.roomList()
 	t.mu.Unlock()
 	out := make([]telemetry.StreamStats, 0, len(rooms))
 	for _, r := range rooms {
-		out = append(out, r.stats())
+		if wanted(r) {
+			out = append(out, r.stats())
+		}
 	}
 	return out
 }

@@ -19,13 +19,13 @@ func TestWelcomeNamesOnlyWhatIsThere(t *testing.T) {
 		has, not  []string
 	}{
 		{"demo", all, config.Localhost, stack.Up, "live/demo",
-			[]string{"Starling is live", "http://127.0.0.1:8080/watch/live/demo\n", "http://127.0.0.1:9090/dashboard\n", "http://127.0.0.1:8080/live/demo/index.m3u8\n", "rtmp://127.0.0.1:1935/live/NAME\n", "--public"},
+			[]string{"Starling is live", "http://localhost:8080/watch/live/demo\n", "http://localhost:9090/dashboard\n", "http://localhost:8080/live/demo/index.m3u8\n", "rtmp://127.0.0.1:1935/live/NAME\n", "--public"},
 			[]string{"Relay", "Tracker"}},
-		{"up", all, config.Localhost, stack.Up, "", []string{"Starling is ready (up)", "http://127.0.0.1:8080/\n", "/APP/NAME/index.m3u8"}, []string{"several tabs"}},
-		{"only HTTPS", stack.Addresses{HTTPS: "127.0.0.1:8443"}, config.Localhost, stack.Edge, "", []string{"https://127.0.0.1:8443/\n"}, []string{"http://", "Dashboard"}},
-		{"public", stack.Addresses{HTTP: "[::]:8080", RTMP: "[::]:1935"}, config.All, stack.Up, "", []string{"http://127.0.0.1:8080/\n"}, []string{"[::]", "Only this machine"}},
+		{"up", all, config.Localhost, stack.Up, "", []string{"Starling is ready (up)", "http://localhost:8080/\n", "/APP/NAME/index.m3u8"}, []string{"several tabs"}},
+		{"only HTTPS", stack.Addresses{HTTPS: "127.0.0.1:8443"}, config.Localhost, stack.Edge, "", []string{"https://localhost:8443/\n"}, []string{"http://", "Dashboard"}},
+		{"public", stack.Addresses{HTTP: "[::]:8080", RTMP: "[::]:1935"}, config.All, stack.Up, "", []string{"http://localhost:8080/\n"}, []string{"[::]", "http://127.0.0.1", "Only this machine"}},
 		{"origin", stack.Addresses{RTMP: "127.0.0.1:1935", Relay: "127.0.0.1:4443"}, config.Localhost, stack.Origin, "", []string{"127.0.0.1:4443 (UDP)", "rtmp://"}, []string{"Player", "HLS"}},
-		{"tracker", stack.Addresses{Tracker: "127.0.0.1:8081"}, config.Localhost, stack.Tracker, "", []string{"ws://127.0.0.1:8081/tracker"}, []string{"Publish"}},
+		{"tracker", stack.Addresses{Tracker: "127.0.0.1:8081"}, config.Localhost, stack.Tracker, "", []string{"ws://localhost:8081/tracker"}, []string{"Publish"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := welcome(c.addresses, c.bind, c.role, c.stream)

@@ -106,9 +106,9 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 	} else {
 		fmt.Fprintf(&b, "\nStarling is ready (%s).\n\n", role)
 	}
-	front := "http://" + stack.Dialable(a.HTTP)
+	front := "http://" + stack.Browsable(a.HTTP)
 	if a.HTTP == "" {
-		front = "https://" + stack.Dialable(a.HTTPS)
+		front = "https://" + stack.Browsable(a.HTTPS)
 	}
 	served := a.HTTP != "" || a.HTTPS != ""
 	switch {
@@ -118,7 +118,7 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 		line("Player", "%s/", front)
 	}
 	if a.Admin != "" {
-		line("Dashboard", "http://%s/dashboard", stack.Dialable(a.Admin))
+		line("Dashboard", "http://%s/dashboard", stack.Browsable(a.Admin))
 	}
 	switch {
 	case served && stream != "":
@@ -127,7 +127,7 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 		line("HLS", "%s/APP/NAME/index.m3u8", front)
 	}
 	if a.HTTP != "" && a.HTTPS != "" {
-		line("HTTPS", "https://%s/  (own certificate: browsers warn)", stack.Dialable(a.HTTPS))
+		line("HTTPS", "https://%s/  (own certificate: browsers warn)", stack.Browsable(a.HTTPS))
 	}
 	if a.RTMP != "" {
 		line("Publish", "rtmp://%s/live/NAME", stack.Dialable(a.RTMP))
@@ -136,7 +136,7 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 		line("Relay", "%s (UDP)", a.Relay)
 	}
 	if a.Tracker != "" {
-		line("Tracker", "ws://%s/tracker", stack.Dialable(a.Tracker))
+		line("Tracker", "ws://%s/tracker", stack.Browsable(a.Tracker))
 	}
 	b.WriteString("\n")
 	if stream != "" {
@@ -144,7 +144,7 @@ func welcome(a stack.Addresses, bind string, role stack.Role, stream string) str
 	}
 	if bind != config.Localhost {
 		for _, ip := range publicAddresses() {
-			fmt.Fprintf(&b, "From other machines, use %s in place of 127.0.0.1 (not for the dashboard, which stays local).\n", ip)
+			fmt.Fprintf(&b, "From other machines, use %s in place of localhost and 127.0.0.1 (not for the dashboard, which stays local).\n", ip)
 		}
 	} else if served {
 		b.WriteString("Only this machine can connect; --public opens it to others.\n")

@@ -268,3 +268,23 @@ func TestRunServesAndStops(t *testing.T) {
 		t.Errorf("%v, %d", err, res.StatusCode)
 	}
 }
+
+// A stream that is only in the history has no metrics any more.
+func TestRemovedStreamLosesItsMetrics(t *testing.T) {
+	var r roles
+	dir := &store.Directory{}
+	dir.Put(&media.StreamInfo{ID: "live/demo"})
+	s := newServer(t, dir, asTracker{&r}, asEdge{&r})
+	r.set(telemetry.StreamStats{PeerBytes: 300}, telemetry.EdgeStats{FeedBytes: 100})
+	s.sampler.observe(time.Now())
+	if _, body := get(t, s, "/metrics"); !strings.Contains(body, `{stream="live/demo"}`) {
+		t.Fatalf("a stream on air is not there:\n%s", body)
+	}
+	dir.Remove("live/demo")
+	if _, body := get(t, s, "/metrics"); strings.Contains(body, "live/demo") {
+		t.Errorf("it is still there:\n%s", body)
+	}
+	if _, ok := s.sampler.history("live/demo"); !ok {
+		t.Error("the history lost it")
+	}
+}

@@ -31,6 +31,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) { ch <- c.offload; ch <
 
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, r := range c.sampler.rows(time.Now()) {
+		if _, known := c.sampler.dir.Get(r.ID); !known {
+			continue // only the history still has it
+		}
 		ch <- prometheus.MustNewConstMetric(c.offload, prometheus.GaugeValue, r.Offload, string(r.ID))
 		if r.EdgeBytes > 0 {
 			d := math.Abs(float64(r.EdgeBytes)-float64(r.ReportedEdgeBytes)) / float64(r.EdgeBytes)

@@ -67,11 +67,14 @@ type Edge struct {
 	TLSCert    string `yaml:"tls_cert"`    // PEM files; empty: a certificate of the cluster's authority
 	TLSKey     string `yaml:"tls_key"`     //
 	TrackerURL string `yaml:"tracker_url"` // ws:// or wss:// of a tracker elsewhere; empty: /tracker on this listener, if it is there
+	// WebSockets that one address may have, the tracker's on this listener included; 0: any number
+	SocketsPerAddress int `yaml:"sockets_per_address"`
 }
 
 // Tracker arranges viewers into swarms.
 type Tracker struct {
-	Listen string `yaml:"listen"` // HTTP, only where the tracker runs without an edge
+	Listen            string `yaml:"listen"`              // HTTP, only where the tracker runs without an edge
+	SocketsPerAddress int    `yaml:"sockets_per_address"` // there, as edge.sockets_per_address; 0: any number
 }
 
 // STUN tells browsers their public address.
@@ -112,8 +115,8 @@ func Default() *Config {
 			Ladder:          []Rung{},
 		},
 		Relay:   Relay{Listen: ":4443", Upstreams: []string{}},
-		Edge:    Edge{Listen: ":8080", TLSListen: ":8443"},
-		Tracker: Tracker{Listen: ":8081"},
+		Edge:    Edge{Listen: ":8080", TLSListen: ":8443", SocketsPerAddress: 256},
+		Tracker: Tracker{Listen: ":8081", SocketsPerAddress: 256},
 		STUN:    STUN{Listen: ":3478", Announce: []string{}},
 		Admin:   Admin{Listen: ":9090", Hosts: []string{}},
 		Demo:    Demo{Stream: "live/demo", Size: "1280x720", FrameRate: 30, Bitrate: 2_500_000},

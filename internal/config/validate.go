@@ -61,6 +61,8 @@ func (c *Config) Validate() error {
 			v.fault("stun.announce", "%q is not a STUN address such as stun:stun.example.org:3478", u)
 		}
 	}
+	v.notNegative("edge.sockets_per_address", c.Edge.SocketsPerAddress)
+	v.notNegative("tracker.sockets_per_address", c.Tracker.SocketsPerAddress)
 	c.Demo.validate(v)
 	return errors.Join(v.errs...)
 }
@@ -166,6 +168,12 @@ func (v *validator) has(key string) bool {
 func (v *validator) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		v.fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (v *validator) notNegative(key string, n int) {
+	if n < 0 {
+		v.fault(key, "%d is negative: 0 means any number", n)
 	}
 }
 

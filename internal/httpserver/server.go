@@ -20,6 +20,9 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
+	// bodyTimeout bounds how long a request's body may take: no listener here
+	// needs one, but the server reads what a handler left, however slowly it comes.
+	bodyTimeout = time.Second
 	// stopGrace is what requests in flight get before they are cut.
 	stopGrace = 2 * time.Second
 )
@@ -35,7 +38,9 @@ type Server struct {
 	Optional bool
 	Handler  http.Handler
 	TLS      *tls.Config // nil: plain HTTP
-	Log      *slog.Logger
+	// ConnContext may add to the context of a connection's requests; may be nil.
+	ConnContext func(context.Context, net.Conn) context.Context
+	Log         *slog.Logger
 
 	once      sync.Once
 	listening chan struct{}
@@ -85,6 +90,7 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       s.ConnContext,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	// Shutdown and Close do not wait for handlers that have taken over their
@@ -93,6 +99,9 @@ func (s *Server) Run(ctx context.Context) error {
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.Add(1)
 		defer handlers.Done()
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
 		s.Handler.ServeHTTP(w, r)
 	})
 	served := make(chan error, len(listeners))

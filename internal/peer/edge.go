@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,35 +50,52 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("GET %s: %d %s", e.url, e.code, http.StatusText(e.code))
 }
 
+// answer is what an HTTP request gave.
+type answer struct {
+	body   []byte
+	status int
+	raw    []byte // the signed header of a part, when the edge sent it
+}
+
+// partHeaderField has a part's signed header (docs/hls.md).
+const partHeaderField = "Starling-Part-Header"
+
 // get reads a resource of the stream. A range is given as first and last byte.
-func (p *Peer) get(ctx context.Context, path string, limit int64, rng string) ([]byte, int, error) {
+// The body may be there in part when there is an error.
+func (p *Peer) get(ctx context.Context, path string, limit int64, rng string) (answer, error) {
 	u := p.base.ResolveReference(&url.URL{Path: path})
 	if name, query, ok := strings.Cut(path, "?"); ok {
 		u = p.base.ResolveReference(&url.URL{Path: name, RawQuery: query})
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, 0, err
+		return answer{}, err
 	}
 	if rng != "" {
 		req.Header.Set("Range", rng)
 	}
 	resp, err := p.host.http.Do(req)
 	if err != nil {
-		return nil, 0, err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
-		return nil, resp.StatusCode, &statusError{u.String(), resp.StatusCode}
+		return a, &statusError{u.String(), resp.StatusCode}
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if f := resp.Header.Get(partHeaderField); f != "" {
+		if a.raw, err = base64.RawURLEncoding.DecodeString(f); err != nil {
+			a.raw = nil // as if it had not been sent
+		}
+	}
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return b, resp.StatusCode, fmt.Errorf("read %s: %w", u, err)
+		return a, fmt.Errorf("read %s: %w", u, err)
 	}
-	if int64(len(b)) > limit {
-		return b, resp.StatusCode, fmt.Errorf("read %s: over %d bytes", u, limit)
+	if int64(len(a.body)) > limit {
+		return a, fmt.Errorf("read %s: over %d bytes", u, limit)
 	}
-	return b, resp.StatusCode, nil
+	return a, nil
 }
 
 // awaitCatalog reads the catalog, again and again until the stream is there.
@@ -102,12 +120,12 @@ func (p *Peer) awaitCatalog(ctx context.Context) (*catalog, error) {
 func (p *Peer) readCatalog(ctx context.Context) (*catalog, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	b, _, err := p.get(ctx, "catalog.json", maxCatalog, "")
+	got, err := p.get(ctx, "catalog.json", maxCatalog, "")
 	if err != nil {
 		return nil, err
 	}
 	c := &catalog{}
-	if err := json.Unmarshal(b, c); err != nil {
+	if err := json.Unmarshal(got.body, c); err != nil {
 		return nil, fmt.Errorf("catalog of %s: %w", p.stream, err)
 	}
 	if len(c.Tracks) == 0 || c.PartMS <= 0 {
@@ -134,13 +152,9 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // findStart reads the playlists until every track has parts, and begins there.
 func (p *Peer) findStart(ctx context.Context) error {
-	holdBack := p.cfg.HoldBack
-	if holdBack == 0 {
-		holdBack = 3 * p.info.PartTarget()
-	}
 	var want []peerstate.Track
 	for _, t := range p.tracks {
-		start, err := p.awaitParts(ctx, t, holdBack)
+		start, err := p.awaitParts(ctx, t, p.holdBack())
 		if err != nil {
 			return err
 		}
@@ -183,11 +197,11 @@ func (p *Peer) readPlaylist(ctx context.Context, t *trackState, until media.Part
 	if until.MSN != 0 {
 		path += fmt.Sprintf("?_HLS_msn=%d&_HLS_part=%d", until.MSN, until.Index)
 	}
-	b, _, err := p.get(ctx, path, maxPlaylist, "")
+	got, err := p.get(ctx, path, maxPlaylist, "")
 	if err != nil {
 		return nil, err
 	}
-	return parsePlaylist(b)
+	return parsePlaylist(got.body)
 }
 
 // watch asks for a playlist when pushes bring no news of a track.
@@ -275,11 +289,12 @@ func (p *Peer) fetchPart(a peerstate.Action) {
 	p.spawn(func() {
 		ctx, cancel := context.WithTimeout(p.ctx, fetchTimeout)
 		defer cancel()
-		b, code, err := p.get(ctx, path, limit, rng)
+		got, err := p.get(ctx, path, limit, rng)
 		p.post(func() {
 			delete(p.fetches, fk)
+			b := got.body
 			p.stats.HTTPBytes += uint64(len(b))
-			if code == http.StatusOK && rng != "" && len(b) >= from+size { // ranges are not honoured
+			if got.status == http.StatusOK && rng != "" && len(b) >= from+size { // ranges are not honoured
 				b = b[from : from+size]
 			}
 			if err == nil && a.Count > 0 && len(b) != size {
@@ -288,12 +303,28 @@ func (p *Peer) fetchPart(a peerstate.Action) {
 			if err != nil {
 				p.log.Debug("fetch failed", "part", a.Key.ID, "track", t.info.Name, "error", err)
 			}
-			p.fetched(fk, b, err == nil)
+			p.fetched(fk, b, got.raw, err == nil)
 		})
 	})
 }
 
-func (p *Peer) fetched(fk fetchKey, b []byte, ok bool) {
+// isHeaderOf reports whether raw is the verified header of part k, of size
+// bytes. A cache in front of the edge may have lost or mixed up the field.
+func (p *Peer) isHeaderOf(raw []byte, k peerstate.Key, size int) bool {
+	if len(raw) == 0 {
+		return false
+	}
+	h, err := media.VerifyHeader(raw, p.info.Key)
+	if err != nil || h.Stream != p.stream || h.Track != k.Track || h.ID != k.ID || h.Size != size {
+		p.log.Debug("not the header of the part that was fetched", "part", k.ID, "error", err)
+		return false
+	}
+	return true
+}
+
+// fetched takes the bytes of a fetch. With the header that came with a whole
+// part, the part is verified and can be passed on.
+func (p *Peer) fetched(fk fetchKey, b, raw []byte, ok bool) {
 	pd := p.parts[fk.key]
 	if pd == nil {
 		p.stats.DuplicateBytes += uint64(len(b))
@@ -301,6 +332,9 @@ func (p *Peer) fetched(fk fetchKey, b []byte, ok bool) {
 	}
 	first, count := fk.first, fk.count
 	if ok && count == 0 {
+		if pd.header == nil && p.isHeaderOf(raw, fk.key, len(b)) {
+			p.onHeader(raw, peerstate.Edge)
+		}
 		if pd.header == nil {
 			pd.buf, pd.httpBytes = b, len(b)
 			p.do(p.state.Plain(fk.key, p.now()))

@@ -107,7 +107,7 @@ func (p *Peer) advance(now int64) {
 	if !p.play.started && !p.startPlayback(now) {
 		return
 	}
-	if p.play.stallAt != 0 && !p.endStall(now) {
+	if p.jump(now) || p.play.stallAt != 0 && !p.endStall(now) {
 		return
 	}
 	p.catchUp(now)
@@ -152,8 +152,10 @@ func (p *Peer) startPlayback(now int64) bool {
 		return false
 	}
 	p.play.started, p.play.pdt, p.play.at, p.play.lastAt = true, pdt, now, now
-	p.play.target = p.play.latency(time.Now(), now)
-	p.stats.StartupMS = max(now, 1)
+	if p.stats.StartupMS == 0 { // else it jumped
+		p.play.target = p.play.latency(time.Now(), now)
+		p.stats.StartupMS = max(now, 1)
+	}
 	p.renewDeadlines(now)
 	return true
 }

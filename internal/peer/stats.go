@@ -20,6 +20,7 @@ type Stats struct {
 	Skipped uint64 `json:"skipped"` // never complete
 	Stalls  uint64 `json:"stalls"`
 	StallMS uint64 `json:"stallMs"`
+	Jumps   uint64 `json:"jumps"` // to live, over media that came too late
 
 	StartupMS int64 `json:"startupMs"` // Run to first part consumed; 0 before
 	FirstPeer int64 `json:"firstPeerMs"`

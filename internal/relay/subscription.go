@@ -97,13 +97,32 @@ func (s *subscription) wanted() (media.PartID, bool) {
 	return media.PartID{}, false
 }
 
-// from is where a subscription begins: after what is there, or with what a new
-// viewer needs.
+// from is where a subscription begins: after what is there, where the stream's
+// other tracks begin, so that players may align their playlists by number, or
+// with what a new viewer needs.
 func (s *subscription) from() media.PartID {
 	if want, ok := s.wanted(); ok {
 		return want
 	}
+	if msn, ok := s.othersFrom(); ok {
+		return media.PartID{MSN: msn}
+	}
 	return media.PartID{Index: uint64(s.c.cfg.Backlog)}
+}
+
+// othersFrom is the first segment in the windows of the stream's other tracks.
+func (s *subscription) othersFrom() (msn uint64, ok bool) {
+	info := s.stream.Info()
+	for i := range info.Tracks {
+		tr, known := s.stream.Track(info.Tracks[i].Name)
+		if !known || tr == s.track {
+			continue
+		}
+		if segs := tr.Snapshot().Segments; len(segs) > 0 && segs[0].MSN > 0 && (!ok || segs[0].MSN < msn) {
+			msn, ok = segs[0].MSN, true
+		}
+	}
+	return msn, ok
 }
 
 // enqueue adds a segment stream. From now on the stream before it is waited

@@ -13,13 +13,15 @@ import (
 	"sync"
 	"time"
 
+	"starling/internal/httpserver"
 	"starling/internal/media"
 )
 
 // Config of a Server. Zero values mean the defaults.
 type Config struct {
 	// MaxConnections bounds publishers, and those that are still negotiating.
-	// Default 64.
+	// Default 64. One address, or IPv6 /64, may have half of them; loopback is
+	// exempt.
 	MaxConnections int
 	// Negotiate is the time for handshake and commands. Default 10 s.
 	Negotiate time.Duration
@@ -87,6 +89,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	slots := make(chan struct{}, s.cfg.MaxConnections)
+	places := &httpserver.AddressLimit{Max: max(s.cfg.MaxConnections/2, 1)}
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -103,19 +106,31 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
+		leave, ok := places.Enter(c.RemoteAddr().String())
+		if !ok {
+			s.refuse(c, places.Max)
+			continue
+		}
 		select {
 		case slots <- struct{}{}:
 		default:
-			s.cfg.OnReject("limit")
-			s.log.Warn("publisher refused: too many connections", "remote", c.RemoteAddr().String(), "limit", s.cfg.MaxConnections)
-			c.Close()
+			leave()
+			s.refuse(c, s.cfg.MaxConnections)
 			continue
 		}
 		wg.Go(func() {
+			defer leave()
 			defer func() { <-slots }()
 			s.handle(ctx, c)
 		})
 	}
+}
+
+// refuse closes a connection that is one too many.
+func (s *Server) refuse(c net.Conn, limit int) {
+	s.cfg.OnReject("limit")
+	s.log.Warn("publisher refused: too many connections", "remote", c.RemoteAddr().String(), "limit", limit)
+	c.Close()
 }
 
 // handle is the life of one connection.

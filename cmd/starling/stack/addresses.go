@@ -30,6 +30,15 @@ func (a Addresses) Map() map[string]string {
 	return out
 }
 
+// Browsable is Dialable with the name by which people know loopback.
+func Browsable(addr string) string {
+	addr = Dialable(addr)
+	if host, port, err := net.SplitHostPort(addr); err == nil && host == "127.0.0.1" {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
+
 // Dialable makes an address that can be connected to from this machine: the
 // unspecified address of a listener becomes loopback.
 func Dialable(addr string) string {

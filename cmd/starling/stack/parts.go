@@ -96,7 +96,8 @@ func (s *Stack) buildTrackerListener() (runner, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/tracker", handler)
+	limit := &httpserver.AddressLimit{Max: s.cfg.Tracker.SocketsPerAddress}
+	mux.Handle("/tracker", limit.Handler(handler))
 	s.trackerHTTP = &httpserver.Server{Addrs: addrs, Handler: mux, Log: s.log}
 	return s.trackerHTTP, nil
 }
@@ -104,7 +105,10 @@ func (s *Stack) buildTrackerListener() (runner, error) {
 func (s *Stack) buildEdge() (runner, error) {
 	cfg := edge.Config{
 		Addr: listenOrOff(s.cfg, s.cfg.Edge.Listen), TLSAddr: listenOrOff(s.cfg, s.cfg.Edge.TLSListen),
-		Assets: s.opt.Assets, TrackerURL: s.cfg.Edge.TrackerURL,
+		Assets: s.opt.Assets, TrackerURL: s.cfg.Edge.TrackerURL, SocketsPerAddress: s.cfg.Edge.SocketsPerAddress,
+	}
+	if cfg.SocketsPerAddress == 0 {
+		cfg.SocketsPerAddress = -1 // none; the edge's own zero is its default
 	}
 	if s.opt.Role == Up {
 		var err error
@@ -152,7 +156,7 @@ func (w *withLoopbacks) Run(ctx context.Context) error {
 		if err != nil || len(addrs) < 2 {
 			continue
 		}
-		more := &httpserver.Server{Addrs: addrs[1:], Optional: true, Handler: w.Server.Handler(), TLS: l.tls, Log: w.s.log}
+		more := &httpserver.Server{Addrs: addrs[1:], Optional: true, Handler: w.Server.Handler(), TLS: l.tls, ConnContext: edge.ConnContext, Log: w.s.log}
 		g.Go(func() error { return more.Run(ctx) })
 	}
 	return g.Wait()
