@@ -48,11 +48,7 @@ test('a Firefox viewer shares with five in Chromium', { timeout: 150_000 }, (t) 
     assert.ok(inFirefox.dataChannel > 0, 'Firefox gets media from peers');
     assert.ok(result.p50 <= 1800 && result.p95 <= 2500, `latency p50 ${result.p50} ms, p95 ${result.p95} ms`);
 
-    // Firefox reports no bytes of network events, so its edge traffic is what the edge says it sent beyond the others'.
-    const chromiums = result.rows.slice(1);
-    const sum = (key) => chromiums.reduce((total, row) => total + row[key], 0);
-    const share = sum('dataChannel') / (sum('dataChannel') + sum('http') + sum('feed'));
-    assert.ok(share >= 0.7, `the Chromium viewers take at least 70 % from peers: ${share}`);
+    assert.ok(result.share >= 0.7, `at least 70 % from peers: ${result.share}`);
   }));
 
 test('headless Go peers and browsers share one swarm', { timeout: 120_000 }, (t) =>

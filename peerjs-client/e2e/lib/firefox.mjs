@@ -19,7 +19,7 @@ export async function launchFirefox() {
   });
 }
 
-/** Opens a viewer with the interface of chromium.mjs; network events are not counted here. */
+/** Opens a viewer with the interface of chromium.mjs; `network` is undefined: BiDi's events carry no sizes, so the page's own are read. */
 export async function openFirefoxViewer(browser, url, { name, scripts = [] }) {
   const page = await browser.newPage();
   const errors = [];

@@ -15,15 +15,23 @@ export async function untilPlaying(viewers, timeoutMs = 30000) {
       })));
 }
 
-const readProbe = () => window.probe.dataChannelBytes().then((bytes) => ({ dataChannel: bytes, latencies: window.probe.latencies.length, stalls: window.probe.stalls.length }));
+const readProbe = () =>
+  window.probe.dataChannelBytes().then((bytes) => ({ dataChannel: bytes, edge: { ...window.probe.edge }, latencies: window.probe.latencies.length, stalls: window.probe.stalls.length }));
+
+/** Bytes from the edge so far, by the browser's network events where it has them. */
+const edgeBytes = (viewer, probed) => ({ ...(viewer.network ?? probed.edge) });
 
 /** Playback and bytes of each viewer over `seconds`, and of all together. */
 export async function measure(viewers, seconds) {
-  const before = await Promise.all(viewers.map(async (viewer) => ({ ...(await viewer.evaluate(readProbe)), network: { ...viewer.network } })));
+  const before = await Promise.all(viewers.map(async (viewer) => {
+    const probed = await viewer.evaluate(readProbe);
+    return { ...probed, network: edgeBytes(viewer, probed) };
+  }));
   await delay(seconds * 1000);
   const rows = await Promise.all(viewers.map(async (viewer, i) => {
     const start = before[i];
     const after = await viewer.evaluate(readProbe);
+    const network = edgeBytes(viewer, after);
     const played = await viewer.evaluate(([latencies, stalls]) => ({
       latencies: window.probe.latencies.slice(latencies),
       stalls: window.probe.stalls.slice(stalls),
@@ -32,9 +40,9 @@ export async function measure(viewers, seconds) {
     return {
       name: viewer.name,
       dataChannel: after.dataChannel - start.dataChannel,
-      http: viewer.network ? viewer.network.http - start.network.http : 0,
-      feed: viewer.network ? viewer.network.feed - start.network.feed : 0,
-      requests: viewer.network ? viewer.network.requests - start.network.requests : 0,
+      http: network.http - start.network.http,
+      feed: network.feed - start.network.feed,
+      requests: network.requests - start.network.requests,
       latencies: played.latencies.map((sample) => sample.ms),
       heights: [...new Set(played.latencies.map((sample) => sample.height))],
       stalls: played.stalls,

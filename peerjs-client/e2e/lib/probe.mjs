@@ -37,6 +37,23 @@ function install(read, bitCount, stripShare) {
   };
   setInterval(() => void poll().catch(() => {}), 500);
 
+  // For browsers whose network events carry no sizes (Firefox over BiDi): what the network stack reports to the page.
+  const edge = { http: 0, feed: 0, requests: 0 };
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      edge.requests++;
+      if (entry.name.split('?')[0].endsWith('.m4s')) edge.http += entry.encodedBodySize;
+    }
+  }).observe({ type: 'resource', buffered: true });
+  const NativeSocket = window.WebSocket;
+  window.WebSocket = class extends NativeSocket {
+    constructor(url, protocols) {
+      super(url, protocols);
+      if (String(url).includes('/feed/')) this.addEventListener('message', ({ data }) => (edge.feed += data.byteLength ?? data.size ?? 0));
+    }
+  };
+  probe.edge = edge;
+
   const append = SourceBuffer.prototype.appendBuffer;
   SourceBuffer.prototype.appendBuffer = function (data) {
     if (probe.keepAppended) {
