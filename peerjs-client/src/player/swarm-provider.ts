@@ -31,7 +31,7 @@ function read(swarm: SwarmPort): SwarmStats | undefined {
   return {
     bytes: { peer: counters.peerBytes, feed: counters.feedBytes, edge: counters.httpBytes, sent: counters.sentBytes },
     peers: neighbours.filter((peer) => peer.state === 'ready').map((peer) => ({ id: peer.id, role: roles[peer.role], rtt: peer.rttMs })),
-    state: reason === '' ? states[state] : `${states[state]} (${reason})`,
+    state: reason === '' || state === 'swarm' ? states[state] : `${states[state]} (${reason})`,
   };
 }
 
