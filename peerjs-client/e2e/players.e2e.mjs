@@ -10,7 +10,18 @@ import { launchChromium, openViewer } from './lib/chromium.mjs';
 import { describe, measure, untilPlaying } from './lib/measure.mjs';
 import { delay, until } from './lib/process.mjs';
 
-/** A page of another site with hls.js in low-latency mode and a video element. */
+/** A site of somebody else, which serves these files by path: [type, content]. */
+async function otherSite(files) {
+  const server = createServer((request, answer) => {
+    const [type, content] = files[request.url] ?? ['text/plain', ''];
+    answer.writeHead(request.url in files ? 200 : 404, { 'content-type': type });
+    answer.end(content);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((done) => server.close(done)) };
+}
+
+/** A page with hls.js in low-latency mode and a video element. */
 async function plainSite(source) {
   const library = await readFile(new URL('../node_modules/hls.js/dist/hls.min.js', import.meta.url));
   const page = `<!doctype html><video muted autoplay></video><script src="/hls.js"></script><script>
@@ -19,13 +30,7 @@ async function plainSite(source) {
     hls.attachMedia(document.querySelector('video'));
     window.hls = hls;
   </script>`;
-  const server = createServer((request, answer) => {
-    const isLibrary = request.url === '/hls.js';
-    answer.writeHead(200, { 'content-type': isLibrary ? 'text/javascript' : 'text/html' });
-    answer.end(isLibrary ? library : page);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((done) => server.close(done)) };
+  return otherSite({ '/': ['text/html', page], '/hls.js': ['text/javascript', library] });
 }
 
 test('hls.js as it comes plays from another site over HTTP/2', { timeout: 90_000 }, (t) =>
@@ -73,4 +78,28 @@ test('viewers carry on when the publisher crashes and returns', { timeout: 120_0
     assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
     assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
     assert.ok(result.share > 0.4, `the three share again: ${result.share}`);
+  }));
+
+test('the embed snippets work on another site, and its viewers share', { timeout: 90_000 }, (t) =>
+  withBroadcast(async ({ server, stream }) => {
+    const element = `<!doctype html><script src="${server.http}/assets/starling-player.js"></script>
+      <starling-player src="${server.http}/${stream}/index.m3u8" controls autoplay muted style="width:640px"></starling-player>`;
+    const frame = `<!doctype html><iframe src="${server.http}/embed/${stream}?muted=1" allow="autoplay; fullscreen" width="640" height="360"></iframe>`;
+    const site = await otherSite({ '/': ['text/html', element], '/frame': ['text/html', frame] });
+    const browser = await launchChromium();
+    t.after(async () => {
+      await browser.close();
+      await site.close();
+    });
+    const viewers = [await openViewer(browser, site.url, { name: 'element 1' }), await openViewer(browser, site.url, { name: 'element 2' })];
+    await untilPlaying(viewers);
+    await delay(6000);
+    const result = await measure(viewers, 10);
+    t.diagnostic(`\n${describe(result)}`);
+    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
+    assert.ok(result.share > 0.4, `two viewers carry half for each other: ${result.share}`);
+
+    const framed = await openViewer(browser, `${site.url}frame`, { name: 'iframe' });
+    const inner = await until('the frame to load', () => framed.page.frames().find((f) => f.url().includes('/embed/')));
+    await until('the frame to play', () => inner.evaluate(() => window.probe?.started === true && window.probe.latencies.length > 5), 20_000);
   }));
