@@ -47,7 +47,12 @@ func TestWholePartIsVerifiedByTheHeaderThatCameWithIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			edge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/live/demo/v720/100.2.m4s" {
+				switch r.URL.Path {
+				case "/live/demo/v720/100.2.m4s":
+				case "/live/demo/v720/index.m3u8": // the viewer looks for the parts before this one
+					http.NotFound(w, r)
+					return
+				default:
 					t.Errorf("asked for %s", r.URL)
 				}
 				if c.field != "" {
@@ -67,7 +72,10 @@ func TestWholePartIsVerifiedByTheHeaderThatCameWithIt(t *testing.T) {
 			}
 			p.start = time.Now()
 			p.ctx, p.end = context.WithCancel(t.Context())
-			defer p.end()
+			defer func() {
+				p.end()
+				p.wg.Wait()
+			}()
 			info := media.TrackInfo{Number: 1, Name: "v720", Kind: media.Video, Slices: 2, Bitrate: 1_000_000}
 			p.info = &catalog{StreamInfo: media.StreamInfo{ID: "live/demo", Key: pub, PartMS: 333, SegmentMS: 2000, TargetMS: 2000, Tracks: []media.TrackInfo{info}}}
 			p.tracks = []*trackState{{info: &info, from: media.PartID{MSN: 100}}}
