@@ -105,9 +105,13 @@ func (s *STUN) Run(ctx context.Context) error {
 	return s.serve(ctx, pc.(*net.UDPConn))
 }
 
+// maxReadFailures in a row end the server.
+const maxReadFailures = 1000
+
 func (s *STUN) serve(ctx context.Context, conn *net.UDPConn) error {
 	buf := make([]byte, maxSTUN)
 	limit := newSourceLimit(s.cfg.SourceRate, s.cfg.TotalRate)
+	failures := 0
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		switch {
@@ -116,8 +120,14 @@ func (s *STUN) serve(ctx context.Context, conn *net.UDPConn) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("STUN: the socket was closed: %w", err)
 		case err != nil:
-			continue // an ICMP error of an earlier answer
+			// An ICMP error of an earlier answer comes once. What does not
+			// pass is no reason to spin.
+			if failures++; failures >= maxReadFailures {
+				return fmt.Errorf("STUN: reading fails again and again: %w", err)
+			}
+			continue
 		}
+		failures = 0
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		if !limit.allow(from.Addr(), time.Now()) {
 			s.packets.WithLabelValues("rate").Inc()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -148,4 +149,19 @@ func FuzzSTUN(f *testing.F) {
 			t.Fatalf("%d bytes answer %d", len(answer), len(b))
 		}
 	})
+}
+
+func TestSTUNEndsWhenReadingFailsForGood(t *testing.T) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Unix(1, 0)); err != nil { // every read fails at once
+		t.Fatal(err)
+	}
+	s := NewSTUN(STUNConfig{}, slog.New(slog.DiscardHandler), nil)
+	if err := s.serve(t.Context(), conn); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("serve ended with %v", err)
+	}
 }
