@@ -47,7 +47,7 @@ func TestDependenciesAreJustified(t *testing.T) {
 }
 
 // direct names the modules that our packages import or that go.mod lists as
-// tools, and the packages of package.json.
+// tools, and the packages of every package.json.
 func direct(t *testing.T) map[string]bool {
 	t.Helper()
 	out, err := exec.Command("go", "mod", "edit", "-json").Output()
@@ -81,19 +81,21 @@ func direct(t *testing.T) map[string]bool {
 			names[best] = true
 		}
 	}
-	b, err := os.ReadFile("../../peerjs-client/package.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var npm struct{ Dependencies, DevDependencies map[string]string }
-	if err := json.Unmarshal(b, &npm); err != nil {
-		t.Fatal(err)
-	}
-	for name := range npm.Dependencies {
-		names[name] = true
-	}
-	for name := range npm.DevDependencies {
-		names[name] = true
+	for _, file := range []string{"../../peerjs-client/package.json", "../../bench/browsers/package.json"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var npm struct{ Dependencies, DevDependencies map[string]string }
+		if err := json.Unmarshal(b, &npm); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for name := range npm.Dependencies {
+			names[name] = true
+		}
+		for name := range npm.DevDependencies {
+			names[name] = true
+		}
 	}
 	return names
 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
+	pionnet "github.com/pion/transport/v4"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -22,6 +24,13 @@ type HostConfig struct {
 	// connections, such as "127.0.0.1:0" for many peers on one machine. By
 	// default each connection has its own on every interface.
 	UDPAddr string
+	// Net is the network of the peer connections; nil is the machine's. A
+	// network in memory has no loopback interface and no shared socket, so
+	// Loopback and UDPAddr are then without effect.
+	Net pionnet.Net
+	// DialContext opens the connections to edge and tracker; nil is the
+	// machine's network.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Host is what the peers of one process share: HTTP connections to the edge
@@ -30,6 +39,7 @@ type Host struct {
 	http     *http.Client
 	loopback bool
 	udp      *net.UDPAddr
+	net      pionnet.Net
 }
 
 // Times of a peer connection. A peer that is away is noticed by PING long
@@ -41,11 +51,17 @@ const (
 	// sctpReceiveBuffer bounds what a sender may have under way to us: the
 	// default of 1 MB would be 40 MB of memory for 40 connections.
 	sctpReceiveBuffer = 512 << 10
+	// sctpMinWindow is the least congestion window. pion's falls to one packet
+	// and does not grow while sending is paced, so that a slice stands still
+	// after a loss; what we send is limited by the token bucket
+	// (docs/transport.md).
+	sctpMinWindow = 32 << 10
 )
 
 // NewHost makes the shared stack. Close it after all its peers have ended.
 func NewHost(cfg HostConfig) (*Host, error) {
-	h := &Host{loopback: cfg.Loopback, http: &http.Client{Transport: &http.Transport{
+	h := &Host{loopback: cfg.Loopback, net: cfg.Net, http: &http.Client{Transport: &http.Transport{
+		DialContext:           cfg.DialContext,
 		TLSClientConfig:       &tls.Config{InsecureSkipVerify: cfg.InsecureTLS}, //nolint:gosec // asked for by the user, for demos
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   64,
@@ -53,7 +69,7 @@ func NewHost(cfg HostConfig) (*Host, error) {
 		ResponseHeaderTimeout: 15 * time.Second,
 		DisableCompression:    false,
 	}}}
-	if cfg.UDPAddr != "" {
+	if cfg.UDPAddr != "" && cfg.Net == nil {
 		addr, err := net.ResolveUDPAddr("udp", cfg.UDPAddr)
 		if err != nil {
 			return nil, fmt.Errorf("UDP address for peers %q: %w", cfg.UDPAddr, err)
@@ -89,7 +105,17 @@ func (h *Host) newTransport() (*transport, error) {
 	se.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	se.SetICETimeouts(iceDisconnected, iceFailed, iceKeepAlive)
 	se.SetHostAcceptanceMinWait(0)
+	// The peer closes a connection when its channels close. A second closing by
+	// pion itself, at the same moment, holds a lock for 200 ms.
+	se.DisableCloseByDTLS(true)
 	se.SetSCTPMaxReceiveBufferSize(sctpReceiveBuffer)
+	se.SetSCTPMinCwnd(sctpMinWindow)
+	if h.net != nil {
+		se.SetNet(h.net)
+		se.SetIncludeLoopbackCandidate(false)
+		// It has no multicast.
+		se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	}
 	if h.udp != nil {
 		conn, err := net.ListenUDP("udp", h.udp)
 		if err != nil {

@@ -23,6 +23,7 @@ const edgeBytes = (viewer, probed) => ({ ...(viewer.network ?? probed.edge) });
 
 /** Playback and bytes of each viewer over `seconds`, and of all together. */
 export async function measure(viewers, seconds) {
+  const since = Date.now();
   const before = await Promise.all(viewers.map(async (viewer) => {
     const probed = await viewer.evaluate(readProbe);
     return { ...probed, network: edgeBytes(viewer, probed) };
@@ -32,11 +33,13 @@ export async function measure(viewers, seconds) {
     const start = before[i];
     const after = await viewer.evaluate(readProbe);
     const network = edgeBytes(viewer, after);
-    const played = await viewer.evaluate(([latencies, stalls]) => ({
+    const played = await viewer.evaluate(([latencies, stalls, since]) => ({
       latencies: window.probe.latencies.slice(latencies),
       stalls: window.probe.stalls.slice(stalls),
+      // Also of a stall that began before.
+      stallMs: window.probe.stalls.reduce((sum, stall) => sum + Math.max(0, stall.from + stall.ms - Math.max(stall.from, since)), 0),
       startedAfterMs: window.probe.startedAfterMs,
-    }), [start.latencies, start.stalls]);
+    }), [start.latencies, start.stalls, since]);
     return {
       name: viewer.name,
       dataChannel: after.dataChannel - start.dataChannel,
@@ -46,6 +49,7 @@ export async function measure(viewers, seconds) {
       latencies: played.latencies.map((sample) => sample.ms),
       heights: [...new Set(played.latencies.map((sample) => sample.height))],
       stalls: played.stalls,
+      stallMs: played.stallMs,
       startedAfterMs: played.startedAfterMs,
     };
   }));

@@ -3,13 +3,16 @@
 // by getStats, and the media that reaches the decoder.
 import { bits, height, cell, readClock } from './clock.mjs';
 
-/** The script to run in a page before any of its own. */
-export function probeScript() {
-  return `(${install})(${readClock}, ${bits}, ${(2 * cell) / height})`;
+/**
+ * The script to run in a page before any of its own. `mediaChannel` is the label of the data channels that carry media;
+ * null for players that use one channel for all.
+ */
+export function probeScript({ mediaChannel = 'chunks' } = {}) {
+  return `(${install})(${readClock}, ${bits}, ${(2 * cell) / height}, ${JSON.stringify(mediaChannel)})`;
 }
 
-function install(read, bitCount, stripShare) {
-  const probe = { latencies: [], stalls: [], waiting: 0, appended: [], channelBytes: new Map(), connections: [] };
+function install(read, bitCount, stripShare, mediaChannel) {
+  const probe = { latencies: [], stalls: [], waiting: 0, appended: [], channels: new Map(), connections: [] };
   Object.defineProperty(window, 'probe', { value: probe });
 
   const Native = window.RTCPeerConnection;
@@ -25,17 +28,29 @@ function install(read, bitCount, stripShare) {
     await Promise.all(probe.connections.map(async (connection, index) => {
       if (connection.connectionState === 'closed') return;
       for (const entry of (await connection.getStats()).values()) {
-        if (entry.type === 'data-channel' && entry.label === 'chunks') probe.channelBytes.set(`${index}/${entry.id}`, entry.bytesReceived);
+        if (entry.type === 'data-channel') probe.channels.set(`${index}/${entry.id}`, { label: entry.label, received: entry.bytesReceived, sent: entry.bytesSent });
       }
     }));
   };
+  /** Bytes received on the channels that carry media. */
   probe.dataChannelBytes = async () => {
     await poll();
     let sum = 0;
-    for (const value of probe.channelBytes.values()) sum += value;
+    for (const { label, received } of probe.channels.values()) if (mediaChannel === null || label === mediaChannel) sum += received;
     return sum;
   };
-  setInterval(() => void poll().catch(() => {}), 500);
+  /** Bytes on all channels, media or not, and how many connections are open. */
+  probe.channelTotals = async () => {
+    await poll();
+    const totals = { received: 0, sent: 0, connected: probe.connections.filter((connection) => connection.connectionState === 'connected').length };
+    for (const { received, sent } of probe.channels.values()) {
+      totals.received += received;
+      totals.sent += sent;
+    }
+    return totals;
+  };
+  // So that connections which close between two questions are counted. While probe.paused, the probe costs nothing.
+  setInterval(() => void (probe.paused || poll().catch(() => {})), 500);
 
   // For browsers whose network events carry no sizes (Firefox over BiDi): what the network stack reports to the page.
   const edge = { http: 0, feed: 0, requests: 0 };
@@ -91,7 +106,7 @@ function install(read, bitCount, stripShare) {
     const onFrame = (now) => {
       video.requestVideoFrameCallback(onFrame);
       probe.frames = (probe.frames ?? 0) + 1;
-      if (now - sampledAt < 200) return;
+      if (probe.paused || now - sampledAt < 200) return;
       sampledAt = now;
       pen.drawImage(video, 0, 0, video.videoWidth, video.videoHeight * stripShare, 0, 0, canvas.width, canvas.height);
       const shown = Date.now();
@@ -109,9 +124,11 @@ function install(read, bitCount, stripShare) {
         position = video.currentTime;
         movedAt = now;
         stalled = false;
-      } else if (probe.started && !stalled && now - movedAt > 300) {
+      } else if (stalled) {
+        probe.stalls.at(-1).ms = now - movedAt;
+      } else if (probe.started && now - movedAt > 300) {
         stalled = true;
-        probe.stalls.push({ at: Date.now(), ms: now - movedAt, position });
+        probe.stalls.push({ at: Date.now(), from: Date.now() - (now - movedAt), ms: now - movedAt, position });
       }
       if (position > 0 && !probe.started) {
         probe.started = true;

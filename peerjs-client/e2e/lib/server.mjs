@@ -11,7 +11,8 @@ import { start, until } from './process.mjs';
 
 export const binary = process.env.STARLING_BIN ?? fileURLToPath(new URL('../../../bin/starling', import.meta.url));
 
-async function freePort() {
+/** A port of loopback that nobody uses now. */
+export async function freePort() {
   // A number that is free for TCP and for UDP, since some listeners are the one and some the other.
   for (;;) {
     const tcp = createServer().listen(0, '127.0.0.1');
@@ -31,8 +32,11 @@ async function freePort() {
 
 const roles = ['up', 'origin', 'edge', 'tracker'];
 
-/** Starts Starling; `rolesApart` runs one process a role, with the tracker on its own listener. */
-export async function startServer({ rolesApart = false } = {}) {
+/**
+ * Starts Starling; `rolesApart` runs one process a role, with the tracker on its own listener. `settings` are further
+ * KEY=VALUE pairs of the configuration.
+ */
+export async function startServer({ rolesApart = false, settings = [] } = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'starling-e2e-'));
   const names = ['rtmp', 'relay', 'http', 'https', 'stun', 'tracker', 'originAdmin', 'edgeAdmin', 'trackerAdmin', 'edgeRelay'];
   const ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await freePort()])));
@@ -53,7 +57,7 @@ admin: {listen: "127.0.0.1:${admin}"}
     const admin = role === 'edge' ? ports.edgeAdmin : role === 'tracker' ? ports.trackerAdmin : ports.originAdmin;
     const file = join(dir, `${role}.yaml`);
     await writeFile(file, config(role, admin, role === 'edge' ? ports.edgeRelay : ports.relay));
-    const child = start(`starling ${role}`, binary, [role, '--config', file]);
+    const child = start(`starling ${role}`, binary, [role, '--config', file, ...settings.flatMap((setting) => ['--set', setting])]);
     await until(`starling ${role} to be healthy`, async () => {
       if (child.child.exitCode !== null) throw new Error(`it exited:\n${child.output()}`);
       return (await fetch(`http://127.0.0.1:${admin}/healthz`)).ok;
