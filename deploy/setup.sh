@@ -4,6 +4,7 @@
 #   deploy/setup.sh run     ffmpeg, a font, the client's npm packages
 #   deploy/setup.sh build   the client's npm packages
 #   deploy/setup.sh test    all of run, and browsers and network tools
+#   deploy/setup.sh browsers  all of run, Chromium, the packages of bench/browsers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -52,11 +53,17 @@ need_tools() {
 # every registry has them all. This keeps to the lock file just as well, since
 # package.json names exact versions.
 npm_packages() {
-  local stamp=peerjs-client/node_modules/.starling-installed
-  if [ -f "$stamp" ] && cmp -s peerjs-client/package-lock.json "$stamp"; then return; fi
-  say "installing the client's npm packages"
-  (cd peerjs-client && npm install --no-save --no-progress --loglevel=error >/dev/null) || fail "npm install failed in peerjs-client"
-  cp peerjs-client/package-lock.json "$stamp"
+  local dir=$1 what=$2 stamp=$1/node_modules/.starling-installed
+  if [ -f "$stamp" ] && cmp -s "$dir/package-lock.json" "$stamp"; then return; fi
+  say "installing the npm packages of $what"
+  (cd "$dir" && npm install --no-save --no-progress --loglevel=error >/dev/null) || fail "npm install failed in $dir"
+  cp "$dir/package-lock.json" "$stamp"
+}
+
+client_packages() { npm_packages peerjs-client "the client"; }
+
+chromium_browser() {
+  have chromium || have chromium-browser || have google-chrome || apt chromium "$1"
 }
 
 media_tools() {
@@ -66,14 +73,20 @@ media_tools() {
 
 need_tools
 case $what in
-  build) npm_packages ;;
-  run) media_tools; npm_packages ;;
+  build) client_packages ;;
+  run) media_tools; client_packages ;;
   test)
     media_tools
-    have chromium || have chromium-browser || have google-chrome || apt chromium "plays the stream in the end-to-end tests"
+    chromium_browser "plays the stream in the end-to-end tests"
     have firefox || have firefox-esr || apt firefox-esr "plays the stream in the end-to-end tests"
     have ip || apt iproute2 "network namespaces in the end-to-end tests"
-    npm_packages
+    client_packages
     ;;
-  *) fail "unknown request $what: want run, build or test" ;;
+  browsers)
+    media_tools
+    chromium_browser "plays the streams that are compared"
+    client_packages
+    npm_packages bench/browsers "the comparison in browsers"
+    ;;
+  *) fail "unknown request $what: want run, build, test or browsers" ;;
 esac

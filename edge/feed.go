@@ -129,7 +129,7 @@ func newFeed(s *Server, st *store.Stream, ws *websocket.Conn, acct *account) *fe
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.subs.tracks = map[uint8]*subscription{}
 	f.answers.wake = make(chan struct{}, 1)
-	f.headers.sent = map[uint8][]media.PartID{}
+	f.headers = headerLog{turn: make(chan struct{}, 1), sent: map[uint8][]media.PartID{}}
 	f.heard.Store(time.Now().UnixNano())
 	ws.SetReadLimit(peerwire.MaxFrameSize)
 	return f

@@ -243,14 +243,19 @@ func (f *feed) sendChunk(ctx context.Context, buf []byte, track uint8, p *store.
 
 // headerLog sends each part's header once, before its first chunk.
 type headerLog struct {
-	mu   sync.Mutex
+	turn chan struct{}            // of capacity 1: whoever has put a token in may write
 	sent map[uint8][]media.PartID // the newest headerMemory of each track
 }
 
 func (l *headerLog) send(f *feed, track uint8, p *store.Part) error {
-	// The lock is held while writing, so that no chunk overtakes the header.
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	// The turn is held while writing, so that no chunk overtakes the header. It
+	// is no mutex, because writing waits for the viewer.
+	select {
+	case l.turn <- struct{}{}:
+	case <-f.ctx.Done():
+		return context.Cause(f.ctx)
+	}
+	defer func() { <-l.turn }()
 	if slices.Contains(l.sent[track], p.ID()) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -21,6 +22,11 @@ type Config struct {
 	// STUNPort is the UDP port of this node's STUN server; 0: it has none, and
 	// viewers get only what STUN lists.
 	STUNPort int
+	// Networks tells the tracker where viewers are; nil: it knows only who shares
+	// a line.
+	Networks *Networks
+	// TrustedProxies may say by X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
 	// EdgeOnly tells every viewer to play from the edge; beacons still count.
 	EdgeOnly bool
 	// MaxViewers bounds open connections: default 60,000, which is about 2 GiB.

@@ -91,12 +91,13 @@ func (r *room) join(s *session, m *trackerwire.Join, now time.Time) (*viewer, bo
 		v.conn, v.heard, v.hasSent, v.uplink = s.c, now, false, int64(m.Uplink)
 		r.changed(r.swarm.SetAway(v.id, false))
 		r.changed(r.swarm.SetTracks(v.id, m.Tracks))
-		r.changed(r.swarm.SetUplink(v.id, v.uplink))
+		r.plan(v, now)
 		r.changed([]string{v.id})
 		r.welcome(v, s.host)
 		return v, true
 	}
-	v := &viewer{id: newViewerID(), session: m.Session, conn: s.c, heard: now, planned: now, uplink: int64(m.Uplink)}
+	v := &viewer{id: newViewerID(), session: m.Session, conn: s.c, heard: now, joined: now, planned: now, uplink: int64(m.Uplink), line: s.origin.line}
+	v.barred = r.lines.has(v.line)
 	if a, ok := r.past.take(m.Session); ok {
 		v.account = a
 		v.account.latencyMS, v.account.startupMS, v.account.peers = 0, 0, 0
@@ -105,7 +106,7 @@ func (r *room) join(s *session, m *trackerwire.Join, now time.Time) (*viewer, bo
 	}
 	r.viewers[v.id], r.sessions[v.session] = v, v
 	if !r.cfg.EdgeOnly {
-		changed, err := r.swarm.Join(swarm.Viewer{ID: v.id, Uplink: v.uplink, Tracks: m.Tracks})
+		changed, err := r.swarm.Join(swarm.Viewer{ID: v.id, Uplink: r.offered(v, now), Tracks: m.Tracks, Locality: s.origin.locality})
 		if err != nil { // an id of 64 random bits came twice
 			r.log.Error("a viewer could not be placed and plays from the edge", "error", err)
 		}
@@ -139,12 +140,30 @@ func (r *room) signal(v *viewer, m *trackerwire.SignalTo, now time.Time) bool {
 	return true
 }
 
-// Bounds of how a beacon's uplink changes the overlay: an estimate wavers,
-// and each change may move children.
+// Bounds of how a beacon's uplink changes the overlay: an estimate wavers, and
+// each change may move children. More is used soon, since it moves nobody who
+// is well, but not soon after less; less spares children from waiting.
 const (
-	uplinkInterval = 10 * time.Second
-	uplinkChange   = 0.3
+	uplinkRiseEvery = time.Second
+	uplinkFallEvery = 2 * time.Second
+	uplinkCalm      = 10 * time.Second
 )
+
+// replan reports whether a viewer that offers next bit/s now is to be planned
+// anew (docs/tracker.md rule 5).
+func (v *viewer) replan(next int64, now time.Time) bool {
+	switch {
+	case next == v.uplink:
+		return false
+	case next == 0:
+		return true
+	case 10*max(next-v.uplink, v.uplink-next) <= 3*v.uplink:
+		return false
+	case next < v.uplink:
+		return now.Sub(v.planned) >= uplinkFallEvery
+	}
+	return now.Sub(v.planned) >= uplinkRiseEvery && now.Sub(v.fellAt) >= uplinkCalm
+}
 
 func (r *room) beacon(v *viewer, m *trackerwire.Beacon, now time.Time) {
 	r.mu.Lock()
@@ -154,16 +173,31 @@ func (r *room) beacon(v *viewer, m *trackerwire.Beacon, now time.Time) {
 	}
 	v.heard = now
 	r.totals.add(v.account.take(m, now))
-	if m.Uplink == nil {
+	r.swarm.SetConnected(v.id, int(min(m.Peers, 100)))
+	if m.Uplink == nil || !v.replan(int64(*m.Uplink), now) {
 		return
 	}
 	next := int64(*m.Uplink)
-	stopped := next == 0 && v.uplink != 0
-	differs := float64(max(next-v.uplink, v.uplink-next)) > uplinkChange*float64(v.uplink)
-	if stopped || differs && now.Sub(v.planned) >= uplinkInterval {
-		v.uplink, v.planned = next, now
-		r.changed(r.swarm.SetUplink(v.id, next))
+	if next < v.uplink {
+		v.fellAt = now
+		r.complaints.Pardon(v.id)
 	}
+	v.uplink, v.planned = next, now
+	r.plan(v, now)
+}
+
+// offered is what the overlay may plan with: less of a viewer of whom others
+// complain, and nothing of one that may not upload.
+func (r *room) offered(v *viewer, now time.Time) int64 {
+	if v.barred {
+		return 0
+	}
+	return v.uplink / swarm.FullShare * r.complaints.Share(v.id, r.clock(now))
+}
+
+// plan tells the overlay what a viewer offers now.
+func (r *room) plan(v *viewer, now time.Time) {
+	r.changed(r.swarm.SetUplink(v.id, r.offered(v, now)))
 }
 
 func (r *room) leave(v *viewer, c *connection, now time.Time) {

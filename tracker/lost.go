@@ -3,10 +3,12 @@ package tracker
 import (
 	"time"
 
+	"starling/internal/swarm"
 	"starling/internal/trackerwire"
 )
 
-// lost parts two viewers whose connection does not work, for a while.
+// lost parts two viewers whose connection does not work, for a while. One that
+// is merely slow is not parted: the other gets less to do.
 func (r *room) lost(v *viewer, m *trackerwire.Lost, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -20,7 +22,16 @@ func (r *room) lost(v *viewer, m *trackerwire.Lost, now time.Time) bool {
 		r.remove(peer, now) // neither its peers nor we hear it
 		return true
 	}
-	r.changed(r.swarm.Lost(v.id, peer.id))
+	if m.Reason == trackerwire.LostSlow {
+		r.complain(v, peer, now)
+		r.changed(r.swarm.Slow(v.id, peer.id))
+		return true
+	}
+	if m.Reason == trackerwire.LostConnectFailed {
+		r.changed(r.swarm.Lost(v.id, peer.id))
+	} else {
+		r.changed(r.swarm.Avoid(v.id, peer.id))
+	}
 	dropped := r.separations.part(v.id, peer.id, separationBase(m.Reason), max(v.exiles(now), peer.exiles(now)), now)
 	if dropped != nil && dropped.apart {
 		r.changed(r.swarm.Reconcile(dropped.a, dropped.b))
@@ -31,6 +42,46 @@ func (r *room) lost(v *viewer, m *trackerwire.Lost, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// complain notes that a parent or backup of v did not deliver. It is given less
+// to do, or nothing at all for a while (docs/tracker.md rule 8).
+func (r *room) complain(v, parent *viewer, now time.Time) {
+	if !v.takesFrom(parent.id) || now.Sub(parent.fellAt) < uplinkCalm {
+		return // it is no child, or the parent has seen it by itself
+	}
+	a, _ := r.swarm.Assignment(parent.id)
+	if r.complaints.Slow(v.id, parent.id, len(a.Children), r.clock(now)) {
+		r.t.metrics.degrade()
+		r.log.Info("a viewer does not pass on what it gets: it is a leaf for a while", "viewer", parent.id)
+	}
+	r.accused[parent.id] = struct{}{}
+	r.plan(parent, now)
+}
+
+// takesFrom reports whether the last assignment names peer as a parent or
+// backup.
+func (v *viewer) takesFrom(peer string) bool {
+	for _, t := range v.sent.Tracks {
+		for _, s := range t.Slices {
+			if s.Parent == peer || s.Backup == peer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// acquit plans with those again of whom nobody has complained lately.
+func (r *room) acquit(now time.Time) {
+	for id := range r.accused {
+		if v := r.viewers[id]; v != nil {
+			r.plan(v, now)
+		}
+		if r.complaints.Share(id, r.clock(now)) == swarm.FullShare {
+			delete(r.accused, id)
+		}
+	}
 }
 
 // exiles is how often the viewer was left to the edge. Its separations last

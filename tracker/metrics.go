@@ -18,6 +18,7 @@ type metrics struct {
 	together prometheus.Counter
 	reports  prometheus.Counter
 	assigns  prometheus.Counter
+	degraded prometheus.Counter
 }
 
 func newMetrics(t *Tracker, reg prometheus.Registerer) (*metrics, error) {
@@ -34,8 +35,9 @@ func newMetrics(t *Tracker, reg prometheus.Registerer) (*metrics, error) {
 		together: one("reconciled_pairs_total", "Separations of pairs that did not work that have ended."),
 		reports:  one("reports_total", "Reports of bad data."),
 		assigns:  one("assigns_total", "Assignments sent."),
+		degraded: one("degraded_total", "Times that a viewer was made a leaf because several children said that it does not deliver."),
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.failures, m.lost, m.together, m.reports, m.assigns, newStreamCollector(t)} {
+	for _, c := range []prometheus.Collector{m.messages, m.failures, m.lost, m.together, m.reports, m.assigns, m.degraded, newStreamCollector(t)} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("tracker: register metrics: %w", err)
 		}
@@ -47,6 +49,7 @@ func (m *metrics) message(kind string)           { m.messages.WithLabelValues(ki
 func (m *metrics) failure(code trackerwire.Code) { m.failures.WithLabelValues(string(code)).Inc() }
 func (m *metrics) reconciled()                   { m.together.Inc() }
 func (m *metrics) reported()                     { m.reports.Inc() }
+func (m *metrics) degrade()                      { m.degraded.Inc() }
 func (m *metrics) assigned(n int)                { m.assigns.Add(float64(n)) }
 
 // lostPair keeps the label bounded: viewers of later versions may give reasons

@@ -34,11 +34,16 @@ type room struct {
 	sessions map[string]*viewer // by session
 	past     ledger             // accounts of sessions that have left
 	banned   ledger             // banned sessions
+	lines    ledger             // lines from which somebody was banned
+	departed map[string]*viewer // by id: left lately, see report
+	began    time.Time
 	bans     int
 	totals   tally
 	dirty    map[string]struct{} // ids whose assignment changed
 
 	separations separations
+	complaints  *swarm.Complaints
+	accused     map[string]struct{} // of whom others complained lately
 }
 
 // Times of a room.
@@ -51,7 +56,8 @@ const (
 func newRoom(t *Tracker, info *media.StreamInfo) *room {
 	r := &room{id: info.ID, t: t, cfg: &t.cfg, log: t.log.With("stream", string(info.ID)), wake: make(chan struct{}, 1),
 		info: info, swarm: swarm.New(t.cfg.Swarm), viewers: map[string]*viewer{}, sessions: map[string]*viewer{},
-		past: newLedger(), banned: newLedger(), dirty: map[string]struct{}{}, separations: newSeparations()}
+		past: newLedger(), banned: newLedger(), lines: newLedger(), departed: map[string]*viewer{}, began: time.Now(),
+		complaints: swarm.NewComplaints(), accused: map[string]struct{}{}, dirty: map[string]struct{}{}, separations: newSeparations()}
 	r.swarm.SetCatalog(planTracks(info))
 	r.emptyAt = time.Now()
 	return r
@@ -167,6 +173,7 @@ func (r *room) assign(v *viewer) bool {
 	if !ok || v.hasSent && reflect.DeepEqual(a, v.sent) {
 		return false
 	}
+	v.parted(a.Peers, time.Now())
 	v.sent, v.hasSent = a, true
 	v.revision++
 	r.send(v, assignMessage(v.revision, a))
@@ -213,9 +220,16 @@ func (r *room) sweep(now time.Time) {
 		r.remove(v, now)
 	}
 	r.reconcile(now)
+	r.acquit(now)
+	r.changed(r.swarm.Tick(r.clock(now)))
 	r.past.expire(now)
 	r.banned.expire(now)
+	r.lines.expire(now)
+	r.forgetDeparted(now)
 }
+
+// clock is the overlay's time: milliseconds since the room began.
+func (r *room) clock(now time.Time) int64 { return now.Sub(r.began).Milliseconds() + 1 }
 
 // touch keeps the room for a viewer that is about to join.
 func (r *room) touch() {
@@ -247,7 +261,11 @@ func (r *room) remove(v *viewer, now time.Time) {
 	r.past.put(v.session, v.account, now)
 	r.changed(r.swarm.Leave(v.id))
 	r.separations.leave(v.id)
+	r.complaints.Forget(v.id)
+	delete(r.accused, v.id)
 	r.emptyAt = now
+	r.departed[v.id] = v
+	v.heard = now
 }
 
 // welcome tells a viewer who it is.

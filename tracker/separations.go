@@ -106,6 +106,14 @@ func (s *separations) next(now time.Time) (a, b string, ok bool) {
 	return "", "", false
 }
 
+// keep makes the separation of a pair one that does not end: whoever parts it
+// knows better than that it might work again.
+func (s *separations) keep(a, b string) {
+	if x := s.of[a][b]; x != nil {
+		s.forget(x)
+	}
+}
+
 // leave forgets a viewer. A separation from it still ends at its time: only
 // then may the other viewer, if it was left to the edge, be tried again.
 func (s *separations) leave(id string) {

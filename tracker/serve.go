@@ -58,7 +58,7 @@ func (t *Tracker) serve(w http.ResponseWriter, r *http.Request) {
 	c := &connection{ws: ws, out: make(chan []byte, queueLength), quit: make(chan struct{}), abort: abort, timeout: t.cfg.WriteTimeout}
 	var wg sync.WaitGroup
 	wg.Go(func() { c.write(writing) })
-	s := &session{t: t, c: c, host: r.Host, limit: rate.NewLimiter(rate.Limit(t.cfg.MessageRate), t.cfg.MessageRate),
+	s := &session{t: t, c: c, host: r.Host, origin: t.originOf(r), limit: rate.NewLimiter(rate.Limit(t.cfg.MessageRate), t.cfg.MessageRate),
 		switches: rate.NewLimiter(trackSwitches, trackSwitchBurst)}
 	defer t.unregister(c)
 	if t.register(c) {
@@ -77,6 +77,8 @@ type session struct {
 	c     *connection
 	host  string // by which the viewer reached the tracker
 	limit *rate.Limiter
+	// origin is where the viewer comes from.
+	origin origin
 	// switches bounds tracks messages: each makes the overlay work.
 	switches *rate.Limiter
 	bad      int

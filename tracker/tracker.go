@@ -7,6 +7,7 @@ package tracker
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,6 +29,7 @@ type Tracker struct {
 	catalogs Catalogs
 	log      *slog.Logger
 	metrics  *metrics
+	seed     maphash.Seed // of what is kept of addresses
 
 	mu       sync.Mutex
 	ctx      context.Context // of Run; nil before
@@ -45,7 +47,7 @@ func New(cfg Config, catalogs Catalogs, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{cfg: cfg, catalogs: catalogs, log: log, rooms: map[media.StreamID]*room{}, open: map[*connection]struct{}{}}
+	t := &Tracker{cfg: cfg, catalogs: catalogs, log: log, rooms: map[media.StreamID]*room{}, open: map[*connection]struct{}{}, seed: maphash.MakeSeed()}
 	if t.metrics, err = newMetrics(t, reg); err != nil {
 		return nil, err
 	}

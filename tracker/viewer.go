@@ -15,15 +15,22 @@ type viewer struct {
 	session string
 	conn    *connection // nil while its connection is broken
 	heard   time.Time   // last message
-	uplink  int64       // bit/s, as the overlay has it
+	uplink  int64       // bit/s that it offers, as the overlay has it unless it is a leaf
 	planned time.Time   // when uplink was last changed
+	fellAt  time.Time   // when it last became less
 	account account
+	joined  time.Time
+	line    string // of its origin
+	barred  bool   // it may not upload: somebody on its line was banned
 
 	sent     swarm.Assignment // the last assignment that was sent
 	hasSent  bool
 	revision uint64
+	// former are peers that it was paired with, and until when they may still be
+	// reported by it.
+	former map[string]time.Time
 
-	// accusers are the sessions of those who reported this viewer.
+	// accusers are the sessions or lines of those who reported this viewer.
 	accusers map[string]struct{}
 
 	exiled   int       // how often it was left to the edge, see exiles

@@ -4,7 +4,11 @@
 // lists every key with its default; docs/config.md says how they combine.
 package config
 
-import "time"
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
 
 // Off as the value of a listen key switches that listener off.
 const Off = "off"
@@ -75,6 +79,26 @@ type Edge struct {
 type Tracker struct {
 	Listen            string `yaml:"listen"`              // HTTP, only where the tracker runs without an edge
 	SocketsPerAddress int    `yaml:"sockets_per_address"` // there, as edge.sockets_per_address; 0: any number
+	// NetworksFile is a CSV file of CIDR,ASN,REGION; empty: none.
+	NetworksFile string `yaml:"networks_file"`
+	// TrustedProxies are addresses or networks whose X-Forwarded-For is believed.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+}
+
+// Proxies gives TrustedProxies as networks.
+func (t *Tracker) Proxies() ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(t.TrustedProxies))
+	for _, s := range t.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if a, addrErr := netip.ParseAddr(s); addrErr == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // STUN tells browsers their public address.
@@ -116,7 +140,7 @@ func Default() *Config {
 		},
 		Relay:   Relay{Listen: ":4443", Upstreams: []string{}},
 		Edge:    Edge{Listen: ":8080", TLSListen: ":8443", SocketsPerAddress: 256},
-		Tracker: Tracker{Listen: ":8081", SocketsPerAddress: 256},
+		Tracker: Tracker{Listen: ":8081", SocketsPerAddress: 256, TrustedProxies: []string{}},
 		STUN:    STUN{Listen: ":3478", Announce: []string{}},
 		Admin:   Admin{Listen: ":9090", Hosts: []string{}},
 		Demo:    Demo{Stream: "live/demo", Size: "1280x720", FrameRate: 30, Bitrate: 2_500_000},

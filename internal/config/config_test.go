@@ -102,6 +102,7 @@ func TestFaultsNameLineKeyAndCure(t *testing.T) {
 		{name: "upstream", set: []string{"relay.upstreams=origin"}, want: []string{`"origin" is not HOST:PORT`}},
 		{name: "tracker address", set: []string{"edge.tracker_url=http://x/"}, want: []string{"wss://"}},
 		{name: "stun address", set: []string{"stun.announce=example.org"}, want: []string{"stun:stun.example.org:3478"}},
+		{name: "proxies", set: []string{"tracker.trusted_proxies=10.0.0.1,proxy"}, want: []string{"tracker.trusted_proxies", `"proxy" is neither an address nor a network`}},
 		{name: "reserved stream", set: []string{"demo.stream=watch/x"}, want: []string{"reserved"}},
 		{name: "size", set: []string{"demo.size=big"}, want: []string{"WIDTHxHEIGHT"}},
 	} {

@@ -63,6 +63,9 @@ func (c *Config) Validate() error {
 	}
 	v.notNegative("edge.sockets_per_address", c.Edge.SocketsPerAddress)
 	v.notNegative("tracker.sockets_per_address", c.Tracker.SocketsPerAddress)
+	if _, err := c.Tracker.Proxies(); err != nil {
+		v.fault("tracker.trusted_proxies", "%s", err)
+	}
 	c.Demo.validate(v)
 	return errors.Join(v.errs...)
 }

@@ -20,16 +20,6 @@ import (
 // DefaultUplink is what a peer may upload unless told otherwise, in bit/s.
 const DefaultUplink = 8_000_000
 
-// Behaviour is how a peer treats what it passes on.
-type Behaviour uint8
-
-// The behaviours. All but Honest exist to test the swarm's defences.
-const (
-	Honest Behaviour = iota
-	// Alter changes a byte of every chunk that is passed on.
-	Alter
-)
-
 // Config configures a Peer. The zero value of a field is its default.
 type Config struct {
 	// URL of the stream: https://HOST/watch/APP/NAME, .../embed/APP/NAME,
@@ -40,6 +30,10 @@ type Config struct {
 	// Uplink is what may be uploaded in bit/s; 0 means DefaultUplink and a
 	// negative value none.
 	Uplink int
+	// UplinkStart is what the line is known to carry upwards in bit/s; 0 means
+	// nothing is known, and the estimate starts low. Uplink itself makes the
+	// peer offer everything at once.
+	UplinkStart int
 	// HoldBack is how far behind the live edge playback starts; default three
 	// part durations, as PART-HOLD-BACK demands of players.
 	HoldBack time.Duration
@@ -56,6 +50,9 @@ type Config struct {
 	// OnPart, when set, is called from the peer's goroutine for every part
 	// that became complete. It must not block.
 	OnPart func(PartReport)
+	// OnChunk, when set, is called in the same way for every chunk that was
+	// new. It must not block.
+	OnChunk func(ChunkReport)
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -73,6 +70,20 @@ type PartReport struct {
 	Lateness time.Duration
 	// Bytes by the source they came from.
 	PeerBytes, FeedBytes, HTTPBytes int
+}
+
+// ChunkReport describes a chunk that came and was new.
+type ChunkReport struct {
+	Track string
+	ID    media.PartID
+	// End is when the part's media ended on the encoder's wall clock.
+	End time.Time
+	// Index of the chunk, of Count in its part.
+	Index, Count int
+	// Slice that the chunk belongs to, of Slices.
+	Slice, Slices int
+	// From is the peer that sent it, or peerstate.Edge.
+	From string
 }
 
 var errURL = errors.New("want http(s)://HOST/watch/APP/NAME")

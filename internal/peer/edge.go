@@ -162,7 +162,7 @@ func (p *Peer) findStart(ctx context.Context) error {
 		if start.pdt.After(p.play.pdt) {
 			p.play.pdt = start.pdt
 		}
-		want = append(want, peerstate.Track{Number: t.info.Number, Slices: t.info.Slices, Bitrate: t.info.Bitrate, From: t.from})
+		want = append(want, peerstate.Track{Number: t.info.Number, Slices: t.info.Slices, Bitrate: t.info.Bitrate, PartMS: int64(p.info.PartMS), From: t.from})
 	}
 	p.do(p.state.SetTracks(want, p.now()))
 	return nil

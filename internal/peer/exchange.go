@@ -14,6 +14,7 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 		return
 	}
 	l.heard = p.now()
+	p.state.Heard(l.id, l.heard)
 	if err != nil {
 		p.protocolError(l.id, err)
 		return
@@ -37,6 +38,7 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 	case peerwire.Header:
 		p.onHeader(f.Raw, l.id)
 	case peerwire.Subscribe:
+		p.state.Headerless(l.id, f.Track, f.Flags&peerwire.NoHeaders != 0)
 		p.do(p.state.Subscribed(l.id, f.Track, f.Slices, f.Part, p.now()))
 	case peerwire.Unsubscribe:
 		p.state.Unsubscribed(l.id, f.Track, f.Slices)
@@ -50,7 +52,11 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 	case peerwire.Request:
 		p.onRequest(l, f)
 	case peerwire.Cancel:
-		l.queue.Cancel(peerstate.Key{Track: f.Track, ID: f.Part}, f.First, f.Count)
+		k := peerstate.Key{Track: f.Track, ID: f.Part}
+		l.queue.Cancel(k, f.First, f.Count)
+		p.state.Cancelled(l.id, k, f.First, f.Count)
+	case peerwire.Want:
+		p.do(p.state.HeaderWanted(l.id, peerstate.Key{Track: f.Track, ID: f.Part}))
 	case peerwire.Refuse:
 		if mask, ok := f.Subscription(); ok {
 			p.stats.Refusals++
@@ -60,6 +66,8 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 		p.do(p.state.RangeRefused(l.id, peerstate.Key{Track: f.Track, ID: f.Part}, f.First, f.Count, p.now()))
 	case peerwire.Ping:
 		p.send(l, peerwire.Pong(f))
+	case peerwire.Pong:
+		p.onPong(l, f)
 	case peerwire.Bye:
 		p.log.Debug("a peer said goodbye", "peer", l.id, "reason", f.Reason.String(), "text", f.Text)
 		p.linkLost(l, peerstate.LostClosed)
@@ -93,17 +101,23 @@ func (p *Peer) onHave(l *link, f peerwire.Have) {
 	}
 	k := peerstate.Key{Track: f.Track, ID: f.Part}
 	pd := p.learn(k, time.Time{}, 0)
-	if pd == nil || pd.complete {
+	if pd == nil {
 		return
 	}
 	if pd.header == nil {
 		p.do(p.state.Exists(k, p.play.deadline(pd.pdt, p.now()), p.now()))
 	}
-	p.do(p.state.Have(l.id, k, f.Chunks, f.Bitmap))
+	p.do(p.state.Have(l.id, k, f.Chunks, f.Bitmap, p.now()))
+	if p.state.Announced(l.id, k, f.Chunks) { // it needs no pushes any more
+		l.queue.Cancel(k, 0, f.Chunks)
+	}
 }
 
 // onRequest answers a request, unless what waits already would make it late.
 func (p *Peer) onRequest(l *link, f peerwire.Request) {
+	if p.cfg.Behaviour == Lie {
+		return
+	}
 	queued := l.queue.Bytes() + f.Count*media.MaxChunkSize/2
 	if wait := p.bucket.Wait(queued, p.now()); wait < 0 || wait > int64(f.DeadlineMS) {
 		p.send(l, peerwire.Refuse{Reason: peerwire.ReasonLate, Range: f.Range})
@@ -118,9 +132,16 @@ func (p *Peer) sendTo(id string, f peerwire.Frame) {
 	}
 }
 
+// maxControlBuffer bytes of control frames unsent end a connection.
+const maxControlBuffer = 1 << 20
+
 // send puts a frame on the control channel.
 func (p *Peer) send(l *link, f peerwire.Frame) {
 	if l.closed || l.opened < 2 {
+		return
+	}
+	if l.control.BufferedAmount() > maxControlBuffer { // it asks and does not read
+		p.spawn(func() { p.post(func() { p.linkLost(l, peerstate.LostTimeout) }) }) // the loop must not wait for itself
 		return
 	}
 	b := peerwire.Append(nil, f)
@@ -133,7 +154,7 @@ func (p *Peer) send(l *link, f peerwire.Frame) {
 // sendHeader sends a part's header once a neighbour (docs/peer.md).
 func (p *Peer) sendHeader(a peerstate.Action) {
 	l, pd := p.links[a.Peer], p.parts[a.Key]
-	if l == nil || pd == nil || pd.header == nil {
+	if l == nil || pd == nil || pd.header == nil || p.cfg.Behaviour == Withhold {
 		return
 	}
 	if _, sent := l.headers[a.Key]; sent {
@@ -165,19 +186,23 @@ func (p *Peer) queueChunks(a peerstate.Action) {
 // neighbour in turn.
 func (p *Peer) pump() {
 	now := p.now()
-	for sent := true; sent; {
-		sent = false
-		for i := range p.order {
-			l := p.order[(i+p.turn)%len(p.order)]
-			if !l.up || l.queue.Len() == 0 {
-				continue
-			}
-			if x, ok := l.queue.Next(p.bucket, int(l.chunks.BufferedAmount()), now); ok {
-				p.sendChunk(l, x)
-				sent = true
-			}
+	buffered := func(l *link) int { return int(l.chunks.BufferedAmount()) }
+	for {
+		i := p.turns.Pick(len(p.order), func(i int) bool {
+			l := p.order[i]
+			l.queue.SetMark(peerstate.MarkOf(p.state.Committed(l.id)))
+			return l.up && l.queue.Len() > 0 && l.queue.Ready(buffered(l))
+		})
+		if i < 0 {
+			return
 		}
-		p.turn++ // whoever was served first is served last in the next round
+		l := p.order[i]
+		x, ok := l.queue.Next(p.bucket, buffered(l), now)
+		if !ok {
+			return
+		}
+		p.turns.Served(i)
+		p.sendChunk(l, x)
 	}
 }
 
@@ -190,25 +215,37 @@ func (p *Peer) sendChunk(l *link, x peerstate.QueuedChunk) {
 	data := pd.buf[from:to]
 	b := peerwire.AppendChunkPrefix(make([]byte, 0, to-from+24), x.Key.Track, x.Key.ID, x.Chunk)
 	b = append(b, data...)
-	if p.cfg.Behaviour == Alter {
-		b[len(b)-1] ^= 0x55
+	if !p.misbehave(l, x, b) {
+		p.transmit(l, x, b)
 	}
-	if err := l.chunks.Send(b); err != nil {
+}
+
+func (p *Peer) transmit(l *link, x peerstate.QueuedChunk, frame []byte) {
+	if err := l.chunks.Send(frame); err != nil {
 		p.log.Debug("send a chunk", "peer", l.id, "error", err)
 		return
 	}
-	p.stats.SentBytes += uint64(to - from)
+	p.stats.SentBytes += uint64(x.Size)
+	p.uplink.Sent(l.id, int64(x.Size))
 }
 
-// announce tells all neighbours that a part is complete here.
-func (p *Peer) announce(k peerstate.Key) {
+// announce tells the neighbours that a part is complete here, at the next
+// tick: those that have said the same by then need not be told.
+func (p *Peer) announce() {
+	for _, k := range p.complete {
+		p.announcePart(k)
+	}
+	p.complete = p.complete[:0]
+}
+
+func (p *Peer) announcePart(k peerstate.Key) {
 	have := p.state.Held(k)
 	if have == nil || p.cfg.Uplink < 0 {
 		return
 	}
 	f := peerwire.Have{Track: k.Track, Part: k.ID, Chunks: have.Len(), Bitmap: have.Bytes()}
 	for _, l := range p.order {
-		if l.up {
+		if l.up && !p.state.Announced(l.id, k, f.Chunks) {
 			p.send(l, f)
 		}
 	}

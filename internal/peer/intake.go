@@ -127,6 +127,7 @@ func (p *Peer) onHeader(raw []byte, from string) {
 	whole := pd.buf
 	pd.buf = make([]byte, h.Size)
 	p.do(p.state.Header(k, h.Chunks(), from, p.play.deadline(h.PDT, p.now()), p.now()))
+	p.announceLie(k, h.Chunks())
 	p.learnBefore(k, h)
 	if pd.complete && len(whole) == h.Size { // played already, fetched whole: now it can be passed on
 		for i := range h.Chunks() {
@@ -175,6 +176,7 @@ func (p *Peer) onChunk(c peerwire.Chunk, from string) {
 		}
 		pd.early = append(pd.early, earlyChunk{from, c.Index, c.Data, p.now()})
 		p.do(p.state.Exists(k, p.play.deadline(pd.pdt, p.now()), p.now()))
+		p.do(p.state.Early(k, from, p.now()))
 		return
 	}
 	p.takeChunk(pd, c.Index, c.Data, from, viaOf(from))
@@ -212,6 +214,11 @@ func (p *Peer) takeChunk(pd *partData, index int, data []byte, from string, via 
 		pd.httpBytes += len(data)
 	case viaFeed:
 		pd.feedBytes += len(data)
+	}
+	if t := p.track(pd.key.Track); t != nil && p.cfg.OnChunk != nil {
+		n := pd.header.Chunks()
+		p.cfg.OnChunk(ChunkReport{Track: t.info.Name, ID: pd.key.ID, End: pd.pdt.Add(pd.duration), Index: index, Count: n,
+			Slice: media.SliceOf(n, t.info.Slices, index), Slices: t.info.Slices, From: from})
 	}
 	p.do(as)
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -13,8 +14,17 @@ import (
 
 // Times of a neighbour, ms.
 const (
-	connectTimeout = 10_000
+	connectTimeout = 4_000
 	unpairedGrace  = 5_000
+)
+
+// Closing ends an association at once, with all that waits to be sent. So BYE
+// gets byeLinger to leave. Whoever was told waits longer: its association is
+// then ended by the other side, and not by both of them in the same moment,
+// when pion keeps a lock until a timer of 200 ms ends.
+const (
+	byeLinger  = 100 * time.Millisecond
+	lostLinger = 500 * time.Millisecond
 )
 
 // link is the connection to one neighbour, from the first signal on.
@@ -255,6 +265,7 @@ func (p *Peer) channelOpen(l *link) {
 func (p *Peer) linkReady(l *link) {
 	if l.opened == 2 && l.hello && !l.up {
 		l.up = true
+		p.ping(l, p.now())
 		p.do(p.state.NeighbourUp(l.id, p.now()))
 	}
 }
@@ -284,15 +295,21 @@ func (p *Peer) closeLink(l *link, why peerwire.Reason, text string) {
 	l.closed = true
 	if p.links[l.id] == l {
 		delete(p.links, l.id)
+		p.uplink.Gone(l.id)
 	}
 	for i, o := range p.order {
 		if o == l {
 			p.order = append(p.order[:i:i], p.order[i+1:]...)
+			p.turns.Gone(i)
 			break
 		}
 	}
-	pc := l.pc
+	pc, linger := l.pc, lostLinger
+	if why != peerwire.ReasonNone {
+		linger = byeLinger
+	}
 	p.spawn(func() {
+		time.Sleep(linger)
 		if err := pc.GracefulClose(); err != nil {
 			p.log.Debug("close a connection", "error", err)
 		}
@@ -333,8 +350,7 @@ func (p *Peer) tendLinks(now int64) {
 		case l.up && now-l.heard > goneAfter:
 			p.linkLost(l, peerstate.LostTimeout)
 		case l.up && now-l.heard > pingAfter && now-l.pinged > pingAfter:
-			l.pinged = now
-			p.send(l, peerwire.Ping{})
+			p.ping(l, now)
 		case l.unpairedAt != 0 && now-l.unpairedAt > unpairedGrace:
 			p.closeLink(l, peerwire.ReasonLeaving, "")
 			p.do(p.state.NeighbourGone(l.id, "", now))

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,7 @@ type Peer struct {
 	base    *url.URL
 	stream  media.StreamID
 	session string
+	seed    uint32
 
 	start time.Time
 	ctx   context.Context
@@ -52,9 +54,15 @@ type Peer struct {
 	cert    *webrtc.Certificate
 	fetches map[fetchKey]bool
 	todo    []peerstate.Action
-	doing   bool
-	over    bool // the stream has ended and all is played
-	turn    int  // of the links at the uplink
+	// Parts to be announced at the next tick.
+	complete []peerstate.Key
+	doing    bool
+	over     bool            // the stream has ended and all is played
+	turns    peerstate.Turns // of the links at the uplink
+	uplink   *peerstate.Uplink
+	told     int64 // the uplink that the tracker knows of
+	// Late parts and stalls when the uplink was last looked at.
+	lateParts uint64
 
 	tickedAt int64
 	lateAt   int64 // last late tick
@@ -83,6 +91,7 @@ func New(cfg Config) (*Peer, error) {
 	p.feed.want = map[uint8]feedWant{}
 	var session [16]byte
 	rand.Read(session[:])
+	p.seed = binary.BigEndian.Uint32(session[:])
 	p.session = hex.EncodeToString(session[:])
 	if p.host == nil {
 		if p.host, err = NewHost(HostConfig{}); err != nil {
@@ -101,9 +110,8 @@ func (p *Peer) Run(ctx context.Context) error {
 	// say goodbye.
 	p.ctx, p.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer p.close()
-	uplink := max(p.cfg.Uplink, 0)
-	p.state = peerstate.New(p.cfg.Rules, uplink)
-	p.bucket = peerstate.NewBucket(uplink, 0)
+	p.startUplink()
+	p.state.Seed(p.seed)
 	var err error
 	if p.net, err = p.host.newTransport(); err != nil {
 		return err
@@ -169,8 +177,10 @@ func (p *Peer) tick() {
 	p.skipped = late
 	p.advance(now)
 	p.watch(now)
+	p.announce()
 	p.tendLinks(now)
 	p.tendFeed(now)
+	p.tendUplink(now)
 	p.pump()
 	p.beacon(now)
 	p.showStats()
@@ -278,7 +288,13 @@ func (p *Peer) act(a peerstate.Action) {
 	case peerstate.Deliver:
 		p.deliver(a.Key)
 	case peerstate.Announce:
-		p.announce(a.Key)
+		p.complete = append(p.complete, a.Key)
+	case peerstate.Ping:
+		if l := p.links[a.Peer]; l != nil {
+			p.ping(l, p.now())
+		}
+	case peerstate.WantHeader:
+		p.sendTo(a.Peer, peerwire.Want{Track: a.Key.Track, Part: a.Key.ID})
 	case peerstate.GiveUp:
 		p.stats.Skipped++
 		delete(p.parts, a.Key)
@@ -297,7 +313,7 @@ func (p *Peer) subscribe(a peerstate.Action) {
 		return
 	}
 	p.stats.Switches++
-	p.sendTo(a.Peer, peerwire.Subscribe{Track: a.Key.Track, Slices: a.Slices, Part: a.Key.ID})
+	p.sendTo(a.Peer, peerwire.Subscribe{Track: a.Key.Track, Slices: a.Slices, Part: a.Key.ID, Flags: a.Flags})
 }
 
 func (p *Peer) unsubscribe(a peerstate.Action) {

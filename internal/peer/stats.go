@@ -27,6 +27,8 @@ type Stats struct {
 	LatencyMS int64 `json:"latencyMs"` // wall clock minus playhead; 0 before playback
 	BufferMS  int64 `json:"bufferMs"`
 
+	Uplink int64 `json:"uplink"` // estimated, bit/s
+
 	Neighbours      int    `json:"neighbours"` // open connections
 	ConnectFailures uint64 `json:"connectFailures"`
 	Requests        uint64 `json:"requests"`  // repairs asked of neighbours
@@ -60,6 +62,10 @@ func (p *Peer) showStats() {
 	if p.play.started {
 		s.LatencyMS = p.play.latency(time.Now(), p.now()).Milliseconds()
 		s.BufferMS = p.buffered()
+	}
+	if p.play.stallAt != 0 { // a stall that goes on counts, too
+		s.Stalls++
+		s.StallMS += uint64(p.now() - p.play.stallAt)
 	}
 	for _, l := range p.links {
 		if l.up {

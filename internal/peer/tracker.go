@@ -153,8 +153,9 @@ func (p *Peer) writeTracker(ctx context.Context, conn *websocket.Conn, out <-cha
 }
 
 func (p *Peer) sendJoin() {
+	p.told = p.uplink.Rate()
 	p.tellTracker(&trackerwire.Join{Version: trackerwire.Version, Stream: p.stream, Tracks: p.stats.Tracks,
-		Uplink: trackerwire.Number(max(p.cfg.Uplink, 0)), Browser: "starling-peer", Session: p.session, Token: p.cfg.Token})
+		Uplink: trackerwire.Number(p.told), Browser: "starling-peer", Session: p.session, Token: p.cfg.Token})
 }
 
 // tellTracker sends a message; without a session it is dropped, since the
@@ -254,7 +255,7 @@ func (p *Peer) onAssign(m *trackerwire.Assign) {
 
 // beacon tells the tracker the counters.
 func (p *Peer) beacon(now int64) {
-	if !p.tracker.joined || p.tracker.beaconMS <= 0 || now-p.tracker.beaconAt < p.tracker.beaconMS {
+	if !p.tracker.joined || p.tracker.beaconMS <= 0 || now-p.tracker.beaconAt < p.tracker.beaconMS && !p.uplinkNews(now) {
 		return
 	}
 	p.tracker.beaconAt = now
@@ -264,7 +265,8 @@ func (p *Peer) beacon(now int64) {
 func (p *Peer) sendBeacon() {
 	s := &p.stats
 	n := func(v uint64) trackerwire.Number { return trackerwire.Number(v) }
-	uplink := n(uint64(max(p.cfg.Uplink, 0)))
+	p.told = p.uplink.Rate()
+	uplink := n(uint64(p.told))
 	b := &trackerwire.Beacon{PeerBytes: n(s.PeerBytes), FeedBytes: n(s.FeedBytes), HTTPBytes: n(s.HTTPBytes), SentBytes: n(s.SentBytes),
 		DuplicateBytes: n(s.DuplicateBytes), RejectedBytes: n(s.RejectedBytes), ControlBytes: n(s.ControlBytes), Stalls: n(s.Stalls), StallMS: n(s.StallMS),
 		StartupMS: trackerwire.Number(s.StartupMS), ConnectFailures: n(s.ConnectFailures), Uplink: &uplink}

@@ -21,16 +21,18 @@ const (
 	Subscribe                     // ask Peer (a neighbour or Edge) to push Slices from Key.ID on
 	Unsubscribe                   // stop Peer's pushing of Slices
 	Request                       // ask neighbour Peer for chunks, useful for DeadlineMS
-	Cancel                        // withdraw that from Peer, or abort the fetch from Edge
+	Cancel                        // tell Peer that chunks it was asked for, or is to push, are not wanted, or abort the fetch from Edge
 	Fetch                         // get chunks from the edge by HTTP byte range
 	FetchAll                      // get the whole part from the edge, its header being unknown
 	Refuse                        // answer Peer with REFUSE(Reason); a SUBSCRIBE when Slices is set
 	ReportBad                     // Peer sent chunk First with wrong bytes: ban it, tell the tracker
 	ReportLost                    // Peer does not work as a neighbour (Lost says how): tell the tracker
 	Deliver                       // the part is complete: hand it to the player
-	Announce                      // send HAVE of the whole part to all neighbours
+	Announce                      // send HAVE of the whole part to all neighbours that have not announced it
 	GiveUp                        // the part never became complete: forget its bytes
 	Drop                          // the part is complete and old: forget its bytes
+	Ping                          // ask Peer for a sign of life at once
+	WantHeader                    // ask Peer, who sent chunks of the part, for its header
 )
 
 // Action is one thing for the shell to do. Which fields count depends on Kind.
@@ -41,6 +43,7 @@ type Action struct {
 	First      int
 	Count      int
 	Slices     peerwire.SliceMask
+	Flags      peerwire.SubscribeFlags
 	DeadlineMS int64
 	Reason     peerwire.Reason
 	Lost       string // "timeout", "closed", "slow", "connect-failed"
@@ -73,6 +76,8 @@ type Track struct {
 	Number  uint8
 	Slices  int // K
 	Bitrate int // bit/s
+	// PartMS is the usual duration of a part, 0 when it is not known.
+	PartMS int64
 	// From is the first part wanted; pushes of earlier ones are ignored.
 	From media.PartID
 }

@@ -1,6 +1,7 @@
 package peerstate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,16 +13,22 @@ import (
 type neighbour struct {
 	id         string
 	up, banned bool
-	load       int // chunks asked of it and outstanding
-	strikes    []int64
-	grace      int64                   // ms that it may be late beyond the lag of its slices
+	probe      Probe
+	mute       bool // it did not answer a probe
+	load       int  // chunks asked of it and outstanding
+	trust      Trust
 	children   map[uint8]*subscription // what it gets pushed, by track
+	skips      skips                   // what it is not to be pushed
+	headerless map[uint8]bool          // whether it was told to push a track without headers
 }
 
 // subscription is what one child gets of one track.
 type subscription struct {
 	slices peerwire.SliceMask
 	from   [peerwire.MaxSlices]media.PartID
+	order  [peerwire.MaxSlices]uint64 // when they were taken on, counted
+	// headerless: the headers come to it from somebody else.
+	headerless bool
 }
 
 // subscribed gives the slices of the part that the neighbour is to be pushed.
@@ -40,17 +47,6 @@ func (n *neighbour) subscribed(k Key) peerwire.SliceMask {
 		}
 	}
 	return m
-}
-
-// strike counts a failure to push in time and reports whether it is one too
-// many.
-func (n *neighbour) strike(now int64) bool {
-	n.strikes = append(slices.DeleteFunc(n.strikes, func(t int64) bool { return now-t > strikeWindowMS }), now)
-	if len(n.strikes) < maxStrikes {
-		return false
-	}
-	n.strikes = nil
-	return true
 }
 
 // neighbours are few and in order of their ids, so that the same events give
@@ -80,6 +76,7 @@ func (v *Viewer) neighbour(id string) *neighbour {
 // directions, or with Edge that the feed does.
 func (v *Viewer) NeighbourUp(id string, now int64) []Action {
 	v.begin()
+	v.stale()
 	if id == Edge {
 		v.edgeDown = false
 		return nil
@@ -101,6 +98,7 @@ func (v *Viewer) NeighbourGone(id, lost string, now int64) []Action {
 	v.begin()
 	if id == Edge {
 		v.edgeDown = true
+		v.stale()
 		return nil
 	}
 	n := v.known(id)
@@ -120,7 +118,9 @@ func (v *Viewer) NeighbourGone(id, lost string, now int64) []Action {
 // leave takes a neighbour out of everything and replaces it at once.
 func (v *Viewer) leave(id string, now int64) {
 	n := v.known(id)
-	n.up, n.load, n.children = false, 0, nil
+	n.up, n.mute, n.probe = false, false, Probe{}
+	v.stale()
+	n.load, n.children, n.headerless, n.skips = 0, nil, nil, skips{}
 	for _, t := range v.tracks {
 		for _, p := range t.parts {
 			p.Pending = slices.DeleteFunc(p.Pending, func(q Pending) bool { return q.From == id })
@@ -133,9 +133,19 @@ func (v *Viewer) leave(id string, now int64) {
 		}
 		v.reconsider(t, now)
 	}
-	if !n.banned && len(n.strikes) == 0 {
-		i, _ := v.find(id)
-		v.neighbours = slices.Delete(v.neighbours, i, i+1)
+	v.forget(now)
+}
+
+// forget drops what is held against neighbours that are gone once it is over,
+// so that a long session does not gather all that it ever met.
+func (v *Viewer) forget(now int64) {
+	v.neighbours = slices.DeleteFunc(v.neighbours, func(n *neighbour) bool {
+		return !n.up && !n.banned && n.children == nil && n.load == 0 && n.trust.clean(now)
+	})
+	for _, t := range v.tracks {
+		for s := range t.slices {
+			maps.DeleteFunc(t.slices[s].avoid, func(_ string, a avoided) bool { return now >= a.until })
+		}
 	}
 }
 
@@ -177,13 +187,15 @@ func (v *Viewer) Subscribed(id string, number uint8, mask peerwire.SliceMask, fr
 			continue
 		}
 		c := n.subscription(number)
-		c.slices, c.from[s] = c.slices.With(s), from
+		v.joined++
+		c.slices, c.from[s], c.order[s] = c.slices.With(s), from, v.joined
 		added = added.With(s)
 	}
 	if refused != 0 {
 		v.emit(Action{Kind: Refuse, Peer: id, Key: Key{Track: number}, Slices: refused, Reason: peerwire.ReasonBusy})
 	}
 	if added != 0 {
+		t.stale = true
 		v.backlog(t, id, added, from)
 	}
 	return v.out
@@ -205,9 +217,12 @@ func (v *Viewer) backlog(t *track, id string, added peerwire.SliceMask, from med
 		if !p.Header || before(p.key.ID, from) {
 			continue
 		}
-		v.emit(Action{Kind: ForwardHeader, Peer: id, Key: p.key})
+		n := v.neighbour(id)
+		if !n.subscription(t.Number).headerless {
+			v.emit(Action{Kind: ForwardHeader, Peer: id, Key: p.key})
+		}
 		for i := 0; i < p.Have.Len(); i++ {
-			if p.Have.Has(i) && added.Has(media.SliceOf(p.Have.Len(), t.Slices, i)) {
+			if p.Have.Has(i) && !n.skips.has(p.key, i, i+1) && added.Has(media.SliceOf(p.Have.Len(), t.Slices, i)) {
 				v.serve(id, p.key, i)
 			}
 		}
@@ -233,19 +248,34 @@ func (v *Viewer) cost(t *track) int { return t.Bitrate / max(t.Slices, 1) * 5 / 
 func (v *Viewer) committed() int {
 	sum := 0
 	for _, n := range v.neighbours {
-		for number, c := range n.children {
-			if t := v.track(number); t != nil {
-				sum += c.slices.Count() * v.cost(t)
-			}
+		sum += v.committedTo(n)
+	}
+	return sum
+}
+
+func (v *Viewer) committedTo(n *neighbour) int {
+	sum := 0
+	for number, c := range n.children {
+		if t := v.track(number); t != nil {
+			sum += c.slices.Count() * v.cost(t)
 		}
 	}
 	return sum
+}
+
+// Committed is what a neighbour is pushed, in bit/s, with the quarter to spare.
+func (v *Viewer) Committed(id string) int {
+	if n := v.known(id); n != nil {
+		return v.committedTo(n)
+	}
+	return 0
 }
 
 // Unsubscribed tells that a neighbour wants slices no more.
 func (v *Viewer) Unsubscribed(id string, number uint8, mask peerwire.SliceMask) {
 	if n := v.known(id); n != nil && n.children[number] != nil {
 		n.children[number].slices &^= mask
+		v.stale()
 	}
 }
 
@@ -273,6 +303,34 @@ func (v *Viewer) Requested(id string, k Key, first, count int) []Action {
 		} else {
 			v.emit(Action{Kind: Refuse, Peer: id, Key: k, First: i, Count: 1, Reason: peerwire.ReasonAbsent})
 		}
+	}
+	return v.out
+}
+
+// SetUplink changes what may be sent to children, in bit/s. Slices beyond it
+// are taken from the children that came last.
+func (v *Viewer) SetUplink(bits int) []Action {
+	v.begin()
+	v.uplink = bits
+	v.stale()
+	for v.committed() > v.uplink {
+		var last *neighbour
+		var number uint8
+		slice, newest := 0, uint64(0)
+		for _, n := range v.neighbours {
+			for k, c := range n.children {
+				for s := range c.order {
+					if c.slices.Has(s) && c.order[s] > newest && v.track(k) != nil {
+						last, number, slice, newest = n, k, s, c.order[s]
+					}
+				}
+			}
+		}
+		if last == nil {
+			break
+		}
+		last.children[number].slices &^= 1 << slice
+		v.change(Action{Kind: Refuse, Peer: last.id, Key: Key{Track: number}, Slices: peerwire.SliceMask(0).With(slice), Reason: peerwire.ReasonBusy})
 	}
 	return v.out
 }

@@ -17,6 +17,7 @@ type PartState struct {
 	// Neighbours that announced the part, without those that failed it.
 	Neighbours []Holder
 	Pending    []Pending
+	Strained   bool  // lateness is general: waiting is better than asking twice
 	RetryAt    int64 // no edge fetch before this time, after one has failed
 }
 
@@ -29,7 +30,6 @@ type SliceState struct {
 	Since    int64 // the source is waited for since then: SeenAt, or when it became the source
 	First    int64 // first chunk of the slice, 0 before it
 	Last     int64 // latest chunk of the slice
-	Lag      int64 // usual delay of this slice behind the first of the part
 	Missed   int   // parts in a row without any chunk from the source
 }
 
@@ -82,6 +82,9 @@ func Plan(r Rules, p *PartState, now int64, dst []Step) []Step {
 		return dst
 	}
 	slack := p.Deadline - now
+	if p.Strained {
+		r = r.Strained()
+	}
 	if -slack >= r.UsefulMS {
 		return append(dst, Step{Kind: StepGiveUp})
 	}
@@ -125,7 +128,7 @@ func (p *PartState) headerDue(r Rules, now int64) bool {
 		up = up || p.Slices[i].Up
 		since = max(since, p.Slices[i].Since)
 	}
-	return !up || now >= p.SeenAt+r.Patience(p.Deadline-p.SeenAt) && now >= since+r.Patience(p.Deadline-since)
+	return !up || now >= p.SeenAt+min(r.Patience(p.Deadline-p.SeenAt), r.HeaderMaxMS) && now >= since+min(r.Patience(p.Deadline-since), r.HeaderMaxMS)
 }
 
 // planner holds what the rules for one part share.
@@ -145,15 +148,7 @@ func (pl *planner) switchTo(s int) (string, bool) {
 	if sl.Source == Edge || pl.held(s) {
 		return "", false
 	}
-	silent := false
-	if sl.First == 0 {
-		for o := range pl.p.Slices {
-			if first := pl.p.Slices[o].First; o != s && first != 0 && pl.now >= max(first, sl.Since)+sl.Lag+pl.r.SilentMS {
-				silent = true
-			}
-		}
-	}
-	if sl.Up && !silent && sl.Missed < pl.r.MissedParts {
+	if sl.Up && (sl.Missed < pl.r.MissedParts || pl.p.Strained) {
 		return "", false
 	}
 	if sl.BackupUp && sl.Backup != sl.Source {
@@ -201,7 +196,7 @@ func (pl *planner) repairs(dst []Step) []Step {
 		}
 		for i < end {
 			if h, upTo := pl.holder(i, end, dst[requests:]); h != "" {
-				dst = append(dst, Step{Kind: StepRequest, Peer: h, First: i, Count: upTo - i, Until: pl.now + pl.r.Patience(pl.slack)})
+				dst = append(dst, Step{Kind: StepRequest, Peer: h, First: i, Count: upTo - i, Until: pl.now + pl.r.RequestMS(pl.slack)})
 				i = upTo
 				continue
 			}
@@ -235,7 +230,7 @@ func (pl *planner) wanted(i int) bool {
 // has the longest run of them, then the least loaded, then the first by id.
 // One whose request has just run out is not asked again.
 func (pl *planner) holder(first, end int, asked []Step) (id string, upTo int) {
-	if pl.slack <= pl.r.RequestSlackMS {
+	if pl.slack <= pl.r.RequestSlackMS || pl.p.Strained {
 		return "", 0
 	}
 	best := Holder{}

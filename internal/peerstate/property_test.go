@@ -60,7 +60,7 @@ func (m *model) check(as []Action) {
 			}
 		}
 		switch a.Kind {
-		case Forward, ForwardHeader, Subscribe, Unsubscribe, Request, Cancel:
+		case Forward, ForwardHeader, Subscribe, Unsubscribe, Request, Cancel, WantHeader, Ping:
 			if toPeer && (!m.up[a.Peer] || m.banned[a.Peer]) {
 				m.t.Fatalf("action %d addressed to %s, which is away or banned", a.Kind, a.Peer)
 			}
@@ -164,7 +164,7 @@ func TestNoEventSequenceBreaksTheRules(t *testing.T) {
 				m.check(as)
 			},
 			"have": func(t *rapid.T) {
-				m.check(m.v.Have(connected(), part(), 7, []byte{byte(rapid.IntRange(0, 255).Draw(t, "bits"))}))
+				m.check(m.v.Have(connected(), part(), 7, []byte{byte(rapid.IntRange(0, 255).Draw(t, "bits"))}, now))
 			},
 			"subscribe": func(t *rapid.T) {
 				p := connected()
@@ -178,6 +178,17 @@ func TestNoEventSequenceBreaksTheRules(t *testing.T) {
 					m.check(m.v.Requested(p, part(), rapid.IntRange(0, 5).Draw(t, "first"), 3))
 				}
 			},
+			"heard":      func(*rapid.T) { m.v.Heard(someone(), now) },
+			"round trip": func(t *rapid.T) { m.v.RoundTrip(someone(), int64(rapid.IntRange(0, 200).Draw(t, "rtt"))) },
+			"cancelled":  func(*rapid.T) { m.v.Cancelled(connected(), part(), 1, 3) },
+			"headerless": func(t *rapid.T) { m.v.Headerless(connected(), 1, rapid.Bool().Draw(t, "without")) },
+			"early": func(*rapid.T) {
+				if k := part(); m.v.Held(k) == nil {
+					m.check(m.v.Early(k, connected(), now))
+				}
+			},
+			"wanted":  func(*rapid.T) { m.check(m.v.HeaderWanted(connected(), part())) },
+			"uplink":  func(t *rapid.T) { m.check(m.v.SetUplink(rapid.IntRange(0, 3_000_000).Draw(t, "bits"))) },
 			"refused": func(*rapid.T) { m.check(m.v.RangeRefused(connected(), part(), 0, 7, now)) },
 			"edge answers": func(t *rapid.T) {
 				if len(m.fetches) == 0 {

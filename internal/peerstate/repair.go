@@ -19,14 +19,12 @@ func (v *Viewer) repair(t *track, p *part, now int64) {
 		}
 		sl.Backup = v.backup(src, now)
 		sl.BackupUp = v.usable(src, sl.Backup, now)
-		sl.Lag, sl.Missed = src.lag, src.missed
-		if n := v.known(sl.Source); n != nil {
-			sl.Lag += n.grace
-		}
+		sl.Missed = src.missed
 	}
 	for i := range p.Neighbours {
 		p.Neighbours[i].Load = v.neighbour(p.Neighbours[i].ID).load
 	}
+	p.Strained = v.strain.Active()
 	v.steps = Plan(v.rules, &p.PartState, now, v.steps[:0])
 	for _, st := range v.steps {
 		v.carryOut(t, p, st, now)
@@ -44,19 +42,41 @@ func (v *Viewer) carryOut(t *track, p *part, st Step, now int64) {
 			v.dropPending(p, i, true)
 		}
 		v.fail(p, st.Peer)
+		v.neighbour(st.Peer).trust.Broke(now)
 	case StepSwitch:
 		v.switchSource(t, p, st, now)
 	case StepRequest:
 		p.Pending = append(p.Pending, Pending{From: st.Peer, First: st.First, Count: st.Count, Until: st.Until})
 		v.neighbour(st.Peer).load += st.Count
+		v.overtake(t, p, st.First, st.Count, st.Peer)
 		v.emit(Action{Kind: Request, Peer: st.Peer, Key: p.key, First: st.First, Count: st.Count, DeadlineMS: st.Until - now})
 	case StepFetch:
 		p.Pending = append(p.Pending, Pending{From: Edge, First: st.First, Count: st.Count})
+		v.overtake(t, p, st.First, st.Count, Edge)
 		v.emit(Action{Kind: Fetch, Peer: Edge, Key: p.key, First: st.First, Count: st.Count})
 	case StepFetchAll:
 		p.Pending = append(p.Pending, Pending{From: Edge, All: true})
+		for s := range p.Slices {
+			if p.Slices[s].Up {
+				p.late |= 1 << s
+			}
+		}
+		v.cancelAll(p)
 		v.emit(Action{Kind: FetchAll, Peer: Edge, Key: p.key})
 	}
+}
+
+// overtake notes that chunks are repaired, and ends their pushes.
+func (v *Viewer) overtake(t *track, p *part, first, count int, from string) {
+	for i := first; i < first+count; i++ {
+		if s := media.SliceOf(p.Have.Len(), t.Slices, i); p.Slices[s].Up {
+			p.late |= 1 << s
+			if n := v.known(p.Slices[s].Source); n != nil && n.skips.has(p.key, 0, p.Have.Len()) {
+				p.had |= 1 << s
+			}
+		}
+	}
+	v.cancelPushes(t, p, first, count, from)
 }
 
 // fail marks a neighbour as one that does not answer for this part.
@@ -102,6 +122,9 @@ func (v *Viewer) answered(p *part, chunk int, from string) {
 		if q.From != Edge {
 			n := v.neighbour(q.From)
 			n.load = max(n.load-1, 0)
+			if q.From == from {
+				n.trust.Kept()
+			}
 		}
 		if p.Have.HasRange(q.First, q.First+q.Count) {
 			v.dropPending(p, i, q.From != from)
@@ -133,17 +156,26 @@ func (v *Viewer) EdgeDone(k Key, first, count int, ok bool, now int64) []Action 
 
 // Have tells that a neighbour announced chunks of a part. The part must be
 // known already (Exists).
-func (v *Viewer) Have(from string, k Key, chunks int, raw []byte) []Action {
+func (v *Viewer) Have(from string, k Key, chunks int, raw []byte, now int64) []Action {
 	v.begin()
 	t := v.track(k.Track)
 	if t == nil || !v.neighbour(from).up {
 		return nil
 	}
 	p := t.part(k.ID)
-	if p == nil || p.delivered || p.Header && p.Have.Len() != chunks || slices.Contains(p.gone, from) {
+	if p == nil {
 		return nil
 	}
-	has := BitmapOf(chunks, raw)
+	if p.Header && p.Have.Len() != chunks {
+		return nil
+	}
+	has, n := BitmapOf(chunks, raw), v.neighbour(from)
+	if has.Full() { // it needs no pushes of the part
+		n.skips.add(k, 0, chunks)
+	}
+	if p.delivered || slices.Contains(p.gone, from) || n.trust.Doubted(now) {
+		return nil
+	}
 	for i := range p.Neighbours {
 		if p.Neighbours[i].ID == from {
 			p.Neighbours[i].Has = has

@@ -13,41 +13,46 @@ type source struct {
 	id             string // who pushes it now
 	from           media.PartID
 	// old still pushes the parts before from, during a planned handover.
-	old    string
-	lag    int64
-	missed int
-	avoid  map[string]int64 // who was too slow for this slice, until when
+	old      string
+	lag      int64
+	missed   int
+	avoid    map[string]avoided // who is not used for this slice
+	withheld bool               // it had announced one of the parts that it missed
+	damage   int                // parts that its source sent badly, as damaged counts
+	late     int64              // share of parts late, of One
+	// resigned: the slice was given up to the edge.
+	resigned bool
+	movedAt  int64 // when the source became it
+	pushedAt int64 // first chunk of the newest part that it pushed, 0 before
+	pushedID media.PartID
 }
 
-// A parent that was silent once is left for avoidMS and then tried again: one
-// hiccup must not end a pair for good. After maxStrikes within strikeWindowMS
-// it is reported as slow.
-const (
-	avoidMS        = 2000
-	maxStrikes     = 5
-	strikeWindowMS = 60_000
-)
+// avoided is a neighbour that was left for a slice.
+type avoided struct {
+	until  int64
+	leftAt int64 // when it was left as mute, 0 otherwise
+}
 
-// A neighbour that was left as silent, and whose chunks then came, was only
-// slow: it may be so much slower from now on, twice as much each time. What it
-// delivers in time takes the grace back little by little. This keeps a swarm
-// together whose machines or links are busy for a while.
-const (
-	minGraceMS = 100
-	maxGraceMS = 1000
-)
-
-func (v *Viewer) excuse(t *track, s int, from string, now int64) {
-	src := &t.slices[s]
-	if now >= src.avoid[from] {
+// blame leaves the source of a slice for a while, and for longer each time.
+func (v *Viewer) blame(src *source, now int64) {
+	n := v.known(src.id)
+	if n == nil || !n.up || n.banned || now < src.avoid[src.id].until {
 		return
 	}
-	delete(src.avoid, from)
-	if n := v.known(from); n != nil {
-		n.grace = min(max(2*n.grace, minGraceMS), maxGraceMS)
-		if len(n.strikes) > 0 {
-			n.strikes = n.strikes[:len(n.strikes)-1]
-		}
+	wait, report := n.trust.Strike(now)
+	src.avoid[src.id] = avoided{until: now + wait}
+	if report {
+		v.emit(Action{Kind: ReportLost, Peer: n.id, Lost: LostSlow})
+	}
+}
+
+// depart leaves the source of a slice that did not do its part: with blame when
+// it had what it did not send, for a while otherwise, since it may be a victim.
+func (v *Viewer) depart(src *source, had bool, now int64) {
+	if had {
+		v.blame(src, now)
+	} else if v.usable(src, src.id, now) && src.id != Edge {
+		src.avoid[src.id] = avoided{until: now + refusedMS}
 	}
 }
 
@@ -63,7 +68,7 @@ func (v *Viewer) SetTracks(want []Track, now int64) []Action {
 		}
 		t := &track{Track: w, slices: make([]source, w.Slices)}
 		for s := range t.slices {
-			t.slices[s] = source{parent: Edge, backup: Edge, id: Edge, from: w.From, avoid: map[string]int64{}}
+			t.slices[s] = source{parent: Edge, backup: Edge, id: Edge, from: w.From, avoid: map[string]avoided{}}
 		}
 		keep = append(keep, t)
 		v.emit(Action{Kind: Subscribe, Peer: Edge, Key: Key{w.Number, w.From}, Slices: peerwire.AllSlices(w.Slices)})
@@ -109,7 +114,7 @@ func (v *Viewer) usable(src *source, id string, now int64) bool {
 		return !v.edgeDown
 	}
 	n := v.known(id)
-	return n != nil && n.up && !n.banned && now >= src.avoid[id]
+	return n != nil && n.up && !n.mute && !n.banned && now >= src.avoid[id].until
 }
 
 // backup is who takes over when the source fails: the assigned backup, or the
@@ -129,12 +134,17 @@ func (v *Viewer) reconsider(t *track, now int64) {
 	for s := range t.slices {
 		src := &t.slices[s]
 		switch {
+		case src.resigned && !v.edgeDown:
+			if src.id != Edge {
+				v.move(t, s, Edge, !v.usable(src, src.id, now), now)
+			}
 		case src.id != Edge && !v.usable(src, src.id, now):
 			v.move(t, s, v.backup(src, now), true, now)
 		case src.parent != "" && src.id != src.parent && v.usable(src, src.parent, now):
 			v.move(t, s, src.parent, false, now)
 		}
 	}
+	v.elect(t, now)
 }
 
 // move changes the source of a slice. An urgent move takes all that is
@@ -145,9 +155,12 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 	if to == src.id {
 		return
 	}
+	t.stale = true
 	if to == src.old { // still subscribed there
 		v.unsubscribe(t, s, src.id)
-		src.id, src.old, src.from, src.missed = to, "", t.From, 0
+		src.id, src.old, src.from, src.missed, src.damage = to, "", t.From, 0, 0
+		src.withheld = false
+		src.movedAt, src.pushedAt = now, 0
 		return
 	}
 	v.unsubscribe(t, s, src.old)
@@ -158,13 +171,15 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 	} else {
 		src.from, src.old = t.after(), src.id
 	}
-	src.id, src.missed, src.lag = to, 0, 0
+	src.id, src.missed, src.lag, src.damage, src.movedAt, src.pushedAt = to, 0, 0, 0, now, 0
+	src.withheld = false
 	for _, p := range t.parts {
 		if !p.delivered && !before(p.key.ID, src.from) {
 			p.Slices[s].Since = now
 			p.pushed &^= 1 << s
 		}
 	}
+	v.tellHeld(t, s, to, src.from)
 	v.subscribe(t, s, to, src.from)
 	v.finishHandover(t, s)
 }
@@ -179,13 +194,7 @@ func (v *Viewer) switchSource(t *track, p *part, st Step, now int64) {
 		}
 		return
 	}
-	left := src.id
-	if n := v.known(left); n != nil && n.up && !n.banned && now >= src.avoid[left] {
-		src.avoid[left] = now + avoidMS
-		if n.strike(now) {
-			v.emit(Action{Kind: ReportLost, Peer: left, Lost: LostSlow})
-		}
-	}
+	v.depart(src, src.withheld, now)
 	v.move(t, st.Slice, st.Peer, true, now)
 }
 
@@ -207,7 +216,30 @@ func (v *Viewer) release(t *track, s int) {
 }
 
 func (v *Viewer) subscribe(t *track, s int, to string, from media.PartID) {
-	v.change(Action{Kind: Subscribe, Peer: to, Key: Key{t.Number, from}, Slices: peerwire.SliceMask(0).With(s)})
+	v.change(Action{Kind: Subscribe, Peer: to, Key: Key{t.Number, from}, Slices: peerwire.SliceMask(0).With(s), Flags: v.headerFlags(t, to)})
+}
+
+// tellHeld tells a new source which chunks of the slice are there already.
+func (v *Viewer) tellHeld(t *track, s int, to string, from media.PartID) {
+	if to == Edge {
+		return
+	}
+	for _, p := range t.parts {
+		if p.delivered || !p.Header || before(p.key.ID, from) {
+			continue
+		}
+		first, end := media.SliceChunks(p.Have.Len(), t.Slices, s)
+		for i := first; i < end; i++ {
+			run := i
+			for i < end && p.Have.Has(i) {
+				i++
+			}
+			if i > run {
+				// Before the SUBSCRIBE, which may have been merged into an earlier one.
+				v.out = slices.Insert(v.out, 0, Action{Kind: Cancel, Peer: to, Key: p.key, First: run, Count: i - run})
+			}
+		}
+	}
 }
 
 func (v *Viewer) unsubscribe(t *track, s int, from string) {
@@ -222,6 +254,7 @@ func (v *Viewer) change(a Action) {
 	for i := range v.out {
 		if b := &v.out[i]; b.Kind == a.Kind && b.Peer == a.Peer && b.Key == a.Key {
 			b.Slices |= a.Slices
+			b.Flags = a.Flags
 			return
 		}
 	}
@@ -245,9 +278,10 @@ func (v *Viewer) SubscriptionRefused(from string, number uint8, refused peerwire
 			src.old = ""
 			continue
 		}
-		src.avoid[from] = now + avoidMS
+		src.avoid[from] = avoided{until: now + refusedMS}
 		v.move(t, s, v.backup(src, now), true, now)
 	}
+	v.elect(t, now)
 	return v.out
 }
 

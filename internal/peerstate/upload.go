@@ -1,5 +1,10 @@
 package peerstate
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Bucket is the token bucket that every upload passes: the hard limit of what
 // this viewer gives. It is not for concurrent use.
 type Bucket struct {
@@ -10,13 +15,25 @@ type Bucket struct {
 	at          int64 // ms
 }
 
-// NewBucket makes a full bucket for bitsPerSec. It holds a fifth of a second,
-// and at least two chunks, so that a part's push is paced and not a burst that
-// overflows a queue on the path.
+// NewBucket makes a full bucket for bitsPerSec.
 func NewBucket(bitsPerSec int, now int64) *Bucket {
 	rate := int64(bitsPerSec) / 8
-	burst := max(rate/5, 32<<10)
+	burst := burstOf(rate)
 	return &Bucket{bytesPerSec: rate, burst: burst, tokens: burst, at: now}
+}
+
+// burstOf is what may leave at once beside the one chunk that may overdraw: what
+// comes in from one tick of the shell to the next, so that a part's push is
+// paced and not a burst that overflows a queue on the path.
+func burstOf(bytesPerSec int64) int64 { return max(bytesPerSec/30, 4<<10) }
+
+// SetRate changes the rate from now on; what was saved up stays, as far as the
+// new rate lets it.
+func (b *Bucket) SetRate(bitsPerSec, now int64) {
+	b.fill(now)
+	b.bytesPerSec = bitsPerSec / 8
+	b.burst = burstOf(b.bytesPerSec)
+	b.tokens = min(b.tokens, b.burst)
 }
 
 // Take pays for n bytes if the bucket is not empty. A chunk may overdraw it:
@@ -58,10 +75,14 @@ func (b *Bucket) fill(now int64) {
 
 // Marks of a child's data channel (docs/peer.md rule 4).
 const (
-	HighWater = 256 << 10 // bufferedAmount above which sending stops
-	LowWater  = 64 << 10  // and at which it resumes
-	// QueueUsefulMS is how long a chunk may wait to be sent.
-	QueueUsefulMS = 4000
+	HighWater = 256 << 10 // most bufferedAmount above which sending stops
+	LowWater  = 32 << 10  // and at which it resumes at the latest
+	// highWaterMS of what a child is pushed is its own mark: what is in the
+	// channel can be cancelled no more, and delays all that follows.
+	highWaterMS = 500
+	// QueueUsefulMS is how long a chunk may wait to be sent: players are about
+	// a second behind, and who waits longer has repaired it.
+	QueueUsefulMS = 1500
 )
 
 // QueuedChunk is a chunk that waits to be sent to one child.
@@ -72,14 +93,23 @@ type QueuedChunk struct {
 	At    int64 // when it was queued, ms
 }
 
-// ChildQueue orders what is sent to one child: first in, first out, since
-// pushes come in the order of their deadlines; what has waited too long is
-// dropped, and what was cancelled is taken out.
+// ChildQueue orders what is sent to one child by deadline: older parts first,
+// and within a part first in, first out. What has waited too long is dropped,
+// and what was cancelled is taken out.
 type ChildQueue struct {
 	q      []QueuedChunk
 	bytes  int
 	paused bool
+	high   int // mark above which sending stops; 0: HighWater
 }
+
+// MarkOf is the high mark of a channel on which a child is pushed bitsPerSec.
+func MarkOf(bitsPerSec int) int {
+	return min(max(bitsPerSec/8*highWaterMS/1000, LowWater), HighWater)
+}
+
+// SetMark sets the high mark of the channel.
+func (c *ChildQueue) SetMark(bytes int) { c.high = bytes }
 
 // Push queues a chunk, unless the same one waits already.
 func (c *ChildQueue) Push(x QueuedChunk) bool {
@@ -88,7 +118,11 @@ func (c *ChildQueue) Push(x QueuedChunk) bool {
 			return false
 		}
 	}
-	c.q = append(c.q, x)
+	at := len(c.q)
+	for at > 0 && before(x.Key.ID, c.q[at-1].Key.ID) {
+		at--
+	}
+	c.q = slices.Insert(c.q, at, x)
 	c.bytes += x.Size
 	return true
 }
@@ -122,10 +156,18 @@ func (c *ChildQueue) remove(gone func(QueuedChunk) bool) int {
 	return n
 }
 
-// Next gives the chunk to send now: none while the channel is above its high
-// mark, until it has fallen to the low one, or while the bucket is empty.
+// Ready reports whether something waits that the channel would take: not while
+// it is above its high mark, until it has fallen to the low one.
+func (c *ChildQueue) Ready(buffered int) bool {
+	high := cmp.Or(c.high, HighWater)
+	c.paused = buffered > high || c.paused && buffered > min(high/2, LowWater)
+	return !c.paused && len(c.q) > 0
+}
+
+// Next gives the chunk to send now: none while the child is not ready, or while
+// the bucket is empty.
 func (c *ChildQueue) Next(b *Bucket, buffered int, now int64) (QueuedChunk, bool) {
-	if c.paused = buffered > HighWater || c.paused && buffered > LowWater; c.paused || len(c.q) == 0 {
+	if !c.Ready(buffered) {
 		return QueuedChunk{}, false
 	}
 	x := c.q[0]

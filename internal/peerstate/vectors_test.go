@@ -31,6 +31,7 @@ type (
 		Slices     []vectorSlice   `json:"slices"`
 		Neighbours []vectorHolder  `json:"neighbours"`
 		Pending    []vectorPending `json:"pending"`
+		Strained   bool            `json:"strained"`
 		RetryAt    int64           `json:"retryAt"`
 	}
 	vectorSlice struct {
@@ -41,7 +42,6 @@ type (
 		Since    int64  `json:"since"`
 		First    int64  `json:"first"`
 		Last     int64  `json:"last"`
-		Lag      int64  `json:"lag"`
 		Missed   int    `json:"missed"`
 	}
 	vectorHolder struct {
@@ -81,7 +81,7 @@ func chunkSet(s string) Bitmap {
 }
 
 func (v *vectorState) state() *PartState {
-	p := &PartState{SeenAt: v.SeenAt, Deadline: v.Deadline, Header: v.Header, Have: chunkSet(v.Have), RetryAt: v.RetryAt}
+	p := &PartState{SeenAt: v.SeenAt, Deadline: v.Deadline, Header: v.Header, Have: chunkSet(v.Have), RetryAt: v.RetryAt, Strained: v.Strained}
 	for _, s := range v.Slices {
 		p.Slices = append(p.Slices, SliceState(s))
 	}
@@ -133,6 +133,8 @@ func waits(from string, first, count int, until int64) func(*vectorState) {
 	return func(v *vectorState) { v.Pending = append(v.Pending, vectorPending{from, first, count, false, until}) }
 }
 
+func strained(v *vectorState) { v.Strained = true }
+
 func noHeader(v *vectorState) { v.Header, v.Have = false, "" }
 
 func fetch(first, count int) vectorStep {
@@ -153,55 +155,58 @@ func cases() []vectorCase {
 	edgeSource := func(x *vectorSlice) { x.Source, x.Backup = Edge, Edge }
 	cs := []vectorCase{
 		{"a complete part needs nothing, however late", 9000, base("111111"), nil},
-		{"pushes are awaited", 1349, base("000000"), nil},
-		{"patience over and nobody has it: one fetch for both slices", 1350, base("000000"), []vectorStep{fetch(0, 6)}},
-		{"only what is missing is fetched", 1350, base("110101", flowing(0, 1020, 1030), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1), fetch(4, 1)}},
-		{"a slice that still arrives is awaited beyond patience", 1350, base("110111", flowing(0, 1300, 1340), flowing(1, 1020, 1030)), nil},
-		{"a slice that has stopped arriving is repaired", 1400, base("110111", flowing(0, 1300, 1340), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1)}},
+		{"pushes are awaited", 1549, base("000000"), nil},
+		{"patience over and nobody has it: one fetch for both slices", 1550, base("000000"), []vectorStep{fetch(0, 6)}},
+		{"only what is missing is fetched", 1550, base("110101", flowing(0, 1020, 1030), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1), fetch(4, 1)}},
+		{"a slice that still arrives is awaited beyond patience", 1550, base("110111", flowing(0, 1300, 1400), flowing(1, 1020, 1030)), nil},
+		{"a slice that has stopped arriving is repaired", 1600, base("110111", flowing(0, 1300, 1340), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1)}},
 		{"with little slack arriving chunks are awaited no more", 1750, base("110111", flowing(0, 1300, 1749), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1)}},
-		{"a neighbour that has the chunks is asked first", 1350, base("000111", flowing(0, 0, 0), holds("p3", "111111", 0)), []vectorStep{request("p3", 0, 3, 1577)}},
-		{"the neighbour with the longest run is asked, then the next for the rest", 1350, base("000000", holds("p3", "110000", 0), holds("p4", "111110", 9)), []vectorStep{request("p4", 0, 5, 1577), fetch(5, 1)}},
-		{"of equal neighbours the least loaded is asked", 1350, base("000111", holds("p3", "111111", 4), holds("p4", "111111", 3)), []vectorStep{request("p4", 0, 3, 1577)}},
-		{"of equal and equally loaded neighbours the first by id is asked", 1350, base("000111", holds("p4", "111111", 3), holds("p3", "111111", 3)), []vectorStep{request("p3", 0, 3, 1577)}},
-		{"chunks asked in this plan count as load", 1350, base("010000", holds("p3", "111111", 0), holds("p4", "111111", 0)), []vectorStep{request("p3", 0, 1, 1577), request("p4", 2, 4, 1577)}},
-		{"what no neighbour has is fetched beside the request", 1350, base("000000", holds("p3", "001100", 0)), []vectorStep{request("p3", 2, 2, 1577), fetch(0, 2), fetch(4, 2)}},
+		{"a neighbour that has the chunks is asked first", 1550, base("000111", flowing(0, 0, 0), holds("p3", "111111", 0)), []vectorStep{request("p3", 0, 3, 1707)}},
+		{"the neighbour with the longest run is asked, then the next for the rest", 1550, base("000000", holds("p3", "110000", 0), holds("p4", "111110", 9)), []vectorStep{request("p4", 0, 5, 1707), fetch(5, 1)}},
+		{"of equal neighbours the least loaded is asked", 1550, base("000111", holds("p3", "111111", 4), holds("p4", "111111", 3)), []vectorStep{request("p4", 0, 3, 1707)}},
+		{"of equal and equally loaded neighbours the first by id is asked", 1550, base("000111", holds("p4", "111111", 3), holds("p3", "111111", 3)), []vectorStep{request("p3", 0, 3, 1707)}},
+		{"chunks asked in this plan count as load", 1550, base("010000", holds("p3", "111111", 0), holds("p4", "111111", 0)), []vectorStep{request("p3", 0, 1, 1707), request("p4", 2, 4, 1707)}},
+		{"what no neighbour has is fetched beside the request", 1550, base("000000", holds("p3", "001100", 0)), []vectorStep{request("p3", 2, 2, 1707), fetch(0, 2), fetch(4, 2)}},
 		{"slack of 250 ms is too short for a neighbour", 1750, base("000111", holds("p3", "111111", 0)), []vectorStep{fetch(0, 3)}},
-		{"a request under way is awaited", 1500, base("000111", holds("p3", "111111", 3), waits("p3", 0, 3, 1577)), nil},
-		{"a request that ran out goes to another neighbour", 1577, base("001111", holds("p3", "111111", 3), holds("p4", "111111", 5), waits("p3", 0, 3, 1577)), []vectorStep{{Do: "cancel", Peer: "p3", First: 0, Count: 3}, request("p4", 0, 2, 1725)}},
-		{"a request that ran out with nobody else goes to the edge", 1577, base("000111", holds("p3", "111111", 3), waits("p3", 0, 3, 1577)), []vectorStep{{Do: "cancel", Peer: "p3", First: 0, Count: 3}, fetch(0, 3)}},
+		{"a request under way is awaited", 1500, base("000111", holds("p3", "111111", 3), waits("p3", 0, 3, 1707)), nil},
+		{"a request that ran out goes to another neighbour", 1707, base("001111", holds("p3", "111111", 3), holds("p4", "111111", 5), waits("p3", 0, 3, 1707)), []vectorStep{{Do: "cancel", Peer: "p3", First: 0, Count: 3}, request("p4", 0, 2, 1809)}},
+		{"a request that ran out with nobody else goes to the edge", 1707, base("000111", holds("p3", "111111", 3), waits("p3", 0, 3, 1707)), []vectorStep{{Do: "cancel", Peer: "p3", First: 0, Count: 3}, fetch(0, 3)}},
 		{"a fetch under way is not repeated", 1900, base("000111", waits(Edge, 0, 3, 0)), nil},
 		{"a failed fetch waits for its retry", 1899, base("000111", func(v *vectorState) { v.RetryAt = 1900 }), nil},
 		{"a failed fetch is retried", 1900, base("000111", func(v *vectorState) { v.RetryAt = 1900 }), []vectorStep{fetch(0, 3)}},
-		{"only slices whose patience is over are repaired", 1350, base("000000", slice(1, func(x *vectorSlice) { x.Since = 1200 })), []vectorStep{fetch(0, 3)}},
-		{"patience is at most 400 ms", 1399, base("000000", func(v *vectorState) { v.Deadline = 9000 }), nil},
-		{"patience of 400 ms is over", 1400, base("000000", func(v *vectorState) { v.Deadline = 9000 }), []vectorStep{fetch(0, 6)}},
+		{"only slices whose patience is over are repaired", 1550, base("000000", slice(1, func(x *vectorSlice) { x.Since = 1450 })), []vectorStep{fetch(0, 3)}},
+		{"pushes are awaited until 450 ms are left", 8549, base("000000", func(v *vectorState) { v.Deadline = 9000 }), nil},
+		{"and not longer", 8550, base("000000", func(v *vectorState) { v.Deadline = 9000 }), []vectorStep{fetch(0, 6)}},
 		{"patience is at least 60 ms", 1059, base("000000", func(v *vectorState) { v.Deadline = 1100 }), nil},
 		{"patience of 60 ms is over", 1060, base("000000", func(v *vectorState) { v.Deadline = 1100 }), []vectorStep{fetch(0, 6)}},
 		{"after the deadline nothing is awaited", 1000, base("000000", func(v *vectorState) { v.Deadline = 1000 }), []vectorStep{fetch(0, 6)}},
 		{"useless 4 s after its deadline", 6000, base("000000", waits(Edge, 0, 6, 0)), []vectorStep{{Do: "giveUp"}}},
 
-		{"a silent parent beside a flowing one is awaited for 150 ms", 1169, base("000111", flowing(1, 1020, 1040)), nil},
-		{"a silent parent beside a flowing one is left for the backup", 1170, base("000111", flowing(1, 1020, 1040)), []vectorStep{swap(0, "p2")}},
-		{"the usual lag of a slice is allowed for", 1219, base("000111", flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Lag = 50 })), nil},
-		{"the usual lag of a slice is over", 1220, base("000111", flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Lag = 50 })), []vectorStep{swap(0, "p2")}},
-		{"a new source gets its own 150 ms", 1249, base("000111", flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Since = 1100 })), nil},
-		{"a source that has begun is not silent", 1300, base("100111", flowing(0, 1030, 1030), flowing(1, 1020, 1040)), nil},
-		{"a slice that came otherwise is no reason to switch", 1300, base("111000", flowing(1, 0, 0), waits(Edge, 3, 3, 0), slice(0, func(x *vectorSlice) { x.First = 0 })), nil},
-		{"a silent parent whose backup is away is left for the edge", 1170, base("000111", flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.BackupUp = false })), []vectorStep{swap(0, Edge), fetch(0, 3)}},
-		{"a silent parent with the feed as backup: the feed gets its patience", 1170, base("000111", flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Backup = Edge })), []vectorStep{swap(0, Edge)}},
+		{"a slice whose source is there is awaited, whatever the others do", 1549, base("000111", flowing(1, 1020, 1040)), nil},
+		{"and repaired when patience is over", 1550, base("000111", flowing(1, 1020, 1040)), []vectorStep{fetch(0, 3)}},
+		{"a parent that is away, with the feed as backup: the feed gets its patience", 1170, base("000111", slice(0, down), slice(0, func(x *vectorSlice) { x.Backup = Edge })), []vectorStep{swap(0, Edge)}},
 		{"a parent that went away is left at once", 1001, base("000000", slice(0, down)), []vectorStep{swap(0, "p2")}},
 		{"a parent and its backup away: the feed from now on, and a fetch", 1001, base("000000", slice(0, downNoBackup)), []vectorStep{swap(0, Edge), fetch(0, 3)}},
 		{"a parent and its backup away, a neighbour has it", 1001, base("000000", slice(0, downNoBackup), holds("p3", "111111", 0)), []vectorStep{swap(0, Edge), request("p3", 0, 3, 1350)}},
 		{"a parent that missed two parts in a row is left", 1001, base("000000", slice(0, func(x *vectorSlice) { x.Missed = 2 })), []vectorStep{swap(0, "p2")}},
-		{"a switch with little slack does not wait for the backup", 1800, base("000111", flowing(1, 1020, 1040)), []vectorStep{swap(0, "p2"), fetch(0, 3)}},
-		{"a silent feed is not switched but repaired", 1400, base("000111", slice(0, edgeSource), flowing(1, 1020, 1040)), []vectorStep{fetch(0, 3)}},
+		{"a switch with little slack does not wait for the backup", 1800, base("000111", flowing(1, 1020, 1040), slice(0, down)), []vectorStep{swap(0, "p2"), fetch(0, 3)}},
+		{"a silent feed is not switched but repaired", 1550, base("000111", slice(0, edgeSource), flowing(1, 1020, 1040)), []vectorStep{fetch(0, 3)}},
 		{"a feed that is down is not awaited", 1001, base("000111", slice(0, edgeSource), slice(0, down)), []vectorStep{fetch(0, 3)}},
 
-		{"without a header the pushes are awaited", 1349, base("", noHeader), nil},
-		{"without a header the whole part is fetched", 1350, base("", noHeader), []vectorStep{fetchAll}},
+		{"under strain pushes are awaited longer", 1699, base("000000", strained), nil},
+		{"under strain patience ends, too, and the edge is asked, not a neighbour", 1700, base("000000", strained, holds("p3", "111111", 0)), []vectorStep{fetch(0, 6)}},
+		{"under strain pushes are awaited until 300 ms are left", 8700, base("000000", strained, func(v *vectorState) { v.Deadline = 9000 }), []vectorStep{fetch(0, 6)}},
+		{"under strain nobody is left for missed parts", 1400, base("000111", strained, flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Missed = 9 })), nil},
+		{"under strain who went away is left", 1001, base("000000", strained, slice(0, down)), []vectorStep{swap(0, "p2")}},
+		{"under strain the header is awaited longer", 1699, base("", noHeader, strained), nil},
+
+		{"without a header the pushes are awaited", 1549, base("", noHeader), nil},
+		{"without a header the whole part is fetched", 1550, base("", noHeader), []vectorStep{fetchAll}},
+		{"a header is awaited for a second at most", 1999, base("", noHeader, func(v *vectorState) { v.Deadline = 9000 }), nil},
+		{"after a second without a header the whole part is fetched", 2000, base("", noHeader, func(v *vectorState) { v.Deadline = 9000 }), []vectorStep{fetchAll}},
 		{"a whole fetch is not repeated", 1500, base("", noHeader, func(v *vectorState) { v.Pending = append(v.Pending, vectorPending{From: Edge, All: true}) }), nil},
 		{"without a header and any source up it is fetched at once", 1000, base("", noHeader, slice(0, down), slice(1, down)), []vectorStep{fetchAll}},
-		{"without a header a new source gets its own patience", 1350, base("", noHeader, slice(0, func(x *vectorSlice) { x.Since = 1300 })), nil},
+		{"without a header a new source gets its own patience", 1550, base("", noHeader, slice(0, func(x *vectorSlice) { x.Since = 1450 })), nil},
 		{"chunks of a whole fetch under way are not asked for", 1500, base("000000", func(v *vectorState) { v.Pending = append(v.Pending, vectorPending{From: Edge, All: true}) }), nil},
 	}
 	for i := range cs {
@@ -227,8 +232,8 @@ func TestRepairVectors(t *testing.T) {
 	}{About: strings.Join([]string{
 		"plan(state, now) gives steps, in this order: giveUp (alone), cancels, switches, requests, fetches, each by chunk.",
 		"Times are milliseconds. have and has: one character a chunk. A complete part has a header and no 0 in have.",
-		"until of a request is now + patience(slack), rounded down. 0 means unset."}, " "), Rules: rules, Cases: cases()}
-	for _, slack := range []int64{-5, 0, 1, 171, 172, 500, 667, 1000, 1142, 1143, 9000} {
+		"until of a request is now + clamp(35 % of slack, 60, 400), rounded down. 0 means unset."}, " "), Rules: rules, Cases: cases()}
+	for _, slack := range []int64{-5, 0, 1, 171, 172, 500, 667, 692, 693, 1000, 1700, 9000} {
 		file.Patience = append(file.Patience, vectorPatience{slack, rules.Patience(slack)})
 	}
 	got, err := json.MarshalIndent(file, "", " ")

@@ -17,8 +17,12 @@ type Viewer struct {
 	tracks     []*track
 	neighbours []*neighbour // by id
 	edgeDown   bool         // the feed is known to fail
+	strain     Strain
+	retreat    Retreat
+	joined     uint64 // subscriptions of children, counted
 	out        []Action
 	steps      []Step // scratch
+	headed     []Headed
 }
 
 // track is a wanted track: its slices' sources and its parts in order.
@@ -27,6 +31,10 @@ type track struct {
 	slices []source
 	parts  []*part
 	floor  media.PartID // parts before it are over
+	// Who sends the headers; empty: every source.
+	headers      string
+	headerMisses int
+	stale        bool // the choice of the header source is to be looked at
 }
 
 // part is a part that is being received or held for others.
@@ -35,8 +43,16 @@ type part struct {
 	key       Key
 	delivered bool
 	pushed    uint32 // slices of which the source sent a chunk
+	late      uint32 // slices that were repaired although their source was up
+	had       uint32 // of those, where the source had announced the part
 	firstAny  int64  // first chunk of any slice
 	gone      []string
+	cancelled []cancelled
+	// Chunks that came before the header: since when, from whom, and when
+	// the next of them is asked for it.
+	earlyAt, wantAt int64
+	early           []string
+	wanted          bool
 }
 
 // New makes a viewer with no track and no neighbour. uplink is what it may
@@ -44,6 +60,9 @@ type part struct {
 func New(rules Rules, uplink int) *Viewer {
 	return &Viewer{rules: rules.withDefaults(), uplink: uplink}
 }
+
+// Seed spreads this viewer's retreats in time against those of others.
+func (v *Viewer) Seed(seed uint32) { v.retreat = NewRetreat(seed) }
 
 func (v *Viewer) begin() { v.out = v.out[:0] }
 
@@ -125,9 +144,11 @@ func (v *Viewer) Header(k Key, chunks int, from string, deadline, now int64) []A
 		return v.out
 	}
 	p.Header, p.Have = true, NewBitmap(chunks)
+	v.track(k.Track).noteHeader(p, from)
 	p.Neighbours = slices.DeleteFunc(p.Neighbours, func(h Holder) bool { return h.Has.Len() != chunks })
 	for _, n := range v.neighbours {
-		if n.id != from && n.subscribed(k) != 0 {
+		// A header that had to be asked for is late: then nobody waits for another.
+		if n.id != from && n.subscribed(k) != 0 && (p.wanted || !n.children[k.Track].headerless) && !n.skips.has(k, 0, chunks) {
 			v.emit(Action{Kind: ForwardHeader, Peer: n.id, Key: k})
 		}
 	}
@@ -152,9 +173,6 @@ func (v *Viewer) Chunk(k Key, chunk int, from string, ok bool, now int64) (Verdi
 		return Unwanted, nil
 	}
 	s := media.SliceOf(p.Have.Len(), t.Slices, chunk)
-	if from != Edge {
-		v.excuse(t, s, from, now)
-	}
 	fresh := p.Have.Set(chunk)
 	v.answered(p, chunk, from)
 	v.noteSource(t, p, s, from, fresh, now)
@@ -162,7 +180,7 @@ func (v *Viewer) Chunk(k Key, chunk int, from string, ok bool, now int64) (Verdi
 		return Duplicate, v.out
 	}
 	for _, n := range v.neighbours {
-		if n.id != from && n.subscribed(k).Has(s) {
+		if n.id != from && n.subscribed(k).Has(s) && !n.skips.has(k, chunk, chunk+1) {
 			v.emit(Action{Kind: Forward, Peer: n.id, Key: k, First: chunk, Count: 1})
 		}
 	}
@@ -175,23 +193,27 @@ func (v *Viewer) noteSource(t *track, p *part, s int, from string, fresh bool, n
 	src, sl := &t.slices[s], &p.Slices[s]
 	if from == src.id && !before(p.key.ID, src.from) && p.pushed&(1<<s) == 0 {
 		p.pushed |= 1 << s
-		src.missed = 0
+		src.missed, src.withheld = 0, false
 		if fresh && sl.First == 0 && p.firstAny != 0 {
 			src.lag = min(src.lag+(now-p.firstAny-src.lag)/4, maxLagMS)
 		}
-		if n := v.known(from); n != nil {
-			n.grace -= n.grace / 16
+		if src.pushedAt == 0 || before(src.pushedID, p.key.ID) {
+			src.pushedAt, src.pushedID = now, p.key.ID
 		}
 		v.release(t, s)
 	}
 	if !fresh {
 		return
 	}
+	first := now
+	if p.earlyAt != 0 { // it waited for the header
+		first = p.earlyAt
+	}
 	if p.firstAny == 0 {
-		p.firstAny = now
+		p.firstAny = first
 	}
 	if sl.First == 0 {
-		sl.First = now
+		sl.First = first
 	}
 	sl.Last = now
 }
@@ -212,8 +234,10 @@ func (v *Viewer) settle(t *track, p *part, now int64) {
 		src := &t.slices[s]
 		if first, end := media.SliceChunks(p.Have.Len(), t.Slices, s); first < end && src.id != Edge && p.pushed&(1<<s) == 0 && !before(p.key.ID, src.from) {
 			src.missed++
+			src.withheld = src.withheld || p.had>>s&1 == 1
 		}
 	}
+	v.judge(t, p, now)
 	for len(p.Pending) > 0 {
 		v.dropPending(p, 0, true)
 	}
@@ -232,6 +256,7 @@ func (v *Viewer) Plain(k Key, now int64) []Action {
 	if p := t.part(k.ID); p != nil && !p.delivered {
 		p.delivered = true
 		p.Pending = nil
+		v.judge(t, p, now)
 		v.emit(Action{Kind: Deliver, Key: k})
 		for s := range t.slices {
 			v.finishHandover(t, s)
@@ -261,13 +286,19 @@ func (v *Viewer) Knows(k Key) bool {
 // old parts. It is to be called every 20 to 50 ms.
 func (v *Viewer) Tick(now int64) []Action {
 	v.begin()
+	v.probe(now)
 	for _, t := range v.tracks {
 		for _, p := range t.parts {
 			if !p.delivered {
+				v.want(p, now)
 				v.repair(t, p, now)
 			}
 		}
 		v.retire(t, now)
+	}
+	v.shed(now)
+	v.forget(now)
+	for _, t := range v.tracks {
 		v.reconsider(t, now)
 	}
 	return v.out

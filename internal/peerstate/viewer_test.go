@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"starling/internal/media"
+	"starling/internal/peerwire"
 )
 
 func id(msn, index uint64) media.PartID { return media.PartID{MSN: msn, Index: index} }
@@ -24,7 +25,11 @@ func show(as []Action) string {
 		case Forward:
 			out = append(out, fmt.Sprintf("push %s[%d+%d]>%s", at, a.First, a.Count, a.Peer))
 		case Subscribe:
-			out = append(out, fmt.Sprintf("sub %s %b from %s", a.Peer, a.Slices, at))
+			only := ""
+			if a.Flags == peerwire.NoHeaders {
+				only = " chunks"
+			}
+			out = append(out, fmt.Sprintf("sub %s %b%s from %s", a.Peer, a.Slices, only, at))
 		case Unsubscribe:
 			out = append(out, fmt.Sprintf("unsub %s %b", a.Peer, a.Slices))
 		case Request:
@@ -47,6 +52,10 @@ func show(as []Action) string {
 			out = append(out, fmt.Sprintf("lost %s %s", a.Peer, a.Lost))
 		case Deliver:
 			out = append(out, "deliver "+at)
+		case Ping:
+			out = append(out, "ping "+a.Peer)
+		case WantHeader:
+			out = append(out, fmt.Sprintf("want %s<%s", at, a.Peer))
 		case Announce:
 			out = append(out, fmt.Sprintf("have %s %d", at, a.Count))
 		case GiveUp:
@@ -73,7 +82,7 @@ func pair(t *testing.T) *Viewer {
 	expect(t, "p1 up", v.NeighbourUp("p1", 0), "")
 	expect(t, "p2 up", v.NeighbourUp("p2", 0), "")
 	expect(t, "assign", v.Assign(1, []SliceSource{{"p1", "p2"}, {"p2", "p1"}}, 0),
-		"sub p1 1 from 10.0, unsub edge 11, sub p2 10 from 10.0")
+		"sub p1 1 from 10.0, unsub edge 11, sub p2 10 chunks from 10.0")
 	return v
 }
 
@@ -123,7 +132,7 @@ func TestLostParentIsReplacedAtOnce(t *testing.T) {
 	v := pair(t)
 	v.Header(key(10, 0), 4, "p1", 2000, 1000)
 	push(t, v, key(10, 0), "p1", 1001, 0)
-	expect(t, "p1 gone", v.NeighbourGone("p1", LostClosed, 1002), "sub p2 1 from 10.0, lost p1 closed")
+	expect(t, "p1 gone", v.NeighbourGone("p1", LostClosed, 1002), "cancel 10.0[0+1]<p2, sub p2 1 from 10.0, lost p1 closed")
 	expect(t, "the backup gets its patience", v.Tick(1100), "")
 	push(t, v, key(10, 0), "p2", 1101, 1, 2)
 	_, as := v.Chunk(key(10, 0), 3, "p2", true, 1102)
@@ -131,25 +140,64 @@ func TestLostParentIsReplacedAtOnce(t *testing.T) {
 	expect(t, "p2 gone too", v.NeighbourGone("p2", LostTimeout, 1200), "sub edge 11 from 10.1, lost p2 timeout")
 }
 
-func TestSilentParentIsLeftForAWhileAndReportedWhenItStaysSo(t *testing.T) {
+func TestSilentParentIsProbedLeftAndReportedWhenItStaysSo(t *testing.T) {
 	v := pair(t)
+	v.RoundTrip("p1", 40)
+	v.RoundTrip("p2", 40)
 	now := int64(1000)
-	for i := range uint64(5) {
+	for i := range uint64(3) {
 		k := key(10, i)
 		v.Header(k, 4, "p2", now+1000, now)
+		v.Heard("p2", now)
 		push(t, v, k, "p2", now, 2, 3)
-		expect(t, "within 150 ms", v.Tick(now+149), "")
+		expect(t, "within 25 ms", v.Tick(now+24), "")
+		expect(t, "a sign of life is asked for", v.Tick(now+25), "ping p1")
+		expect(t, "and awaited", v.Tick(now+124), "")
 		want := fmt.Sprintf("unsub p1 1, sub p2 1 from 10.%d", i)
-		if i == 4 {
+		if i == 2 {
 			want = "lost p1 slow, " + want
 		}
-		expect(t, fmt.Sprintf("silence %d", i+1), v.Tick(now+150), want)
+		expect(t, fmt.Sprintf("silence %d", i+1), v.Tick(now+125), want)
 		push(t, v, k, "p2", now+160, 0, 1)
-		now += 2150
-		if got, want := show(v.Tick(now)), fmt.Sprintf("sub p1 1 from 10.%d, unsub p2 1", i+1); !strings.HasSuffix(got, want) {
+		v.Heard("p1", now+600) // too late for an excuse
+		now += 125 + 2000<<i   // twice as long each time
+		if got := show(v.Tick(now - 1)); strings.Contains(got, "sub") {
+			t.Fatalf("too early: %s", got)
+		}
+		if got, want := show(v.Tick(now)), fmt.Sprintf("sub p1 1 chunks from 10.%d, unsub p2 1", i+1); !strings.HasSuffix(got, want) {
 			t.Fatalf("not tried again: %s", got)
 		}
 	}
+}
+
+func TestParentThatAnswersIsAwaited(t *testing.T) {
+	v := pair(t)
+	v.RoundTrip("p1", 40)
+	v.Header(key(10, 0), 4, "p2", 2000, 1000)
+	push(t, v, key(10, 0), "p2", 1000, 2, 3)
+	expect(t, "probe", v.Tick(1025), "ping p1")
+	v.Heard("p1", 1070)
+	expect(t, "it is there", v.Tick(1300), "")
+	push(t, v, key(10, 0), "p1", 1500, 0, 1)
+	if got := v.Sources(1); !reflect.DeepEqual(got, []string{"p1", "p2"}) {
+		t.Fatalf("sources %v", got)
+	}
+}
+
+func TestSilentParentOfAWholeTrackIsFoundByTheCadence(t *testing.T) {
+	v := New(Rules{}, 0)
+	v.SetTracks([]Track{{Number: 1, Slices: 1, Bitrate: 128_000, PartMS: 333, From: id(10, 0)}}, 0)
+	v.NeighbourUp("p1", 0)
+	v.RoundTrip("p1", 40)
+	v.Assign(1, []SliceSource{{"p1", Edge}}, 0)
+	v.Header(key(10, 0), 1, "p1", 2000, 1000)
+	push(t, v, key(10, 0), "p1", 1000, 0)
+	v.Heard("p1", 1000)
+	expect(t, "the next part is not due", v.Tick(1357), "")
+	expect(t, "it is", v.Tick(1358), "ping p1")
+	expect(t, "no answer", v.Tick(1458), "unsub p1 1, sub edge 1 from 10.1")
+	v.Heard("p1", 1500)
+	expect(t, "it was away for a moment", v.Tick(1510), "sub p1 1 from 10.1, unsub edge 1")
 }
 
 func TestPlannedMoveLeavesNoGapAndNoOverlap(t *testing.T) {
@@ -173,14 +221,14 @@ func TestRepairAsksNeighbourThenEdge(t *testing.T) {
 	v.Header(key(10, 0), 4, "p1", 2000, 1000)
 	push(t, v, key(10, 0), "p1", 1001, 0)
 	push(t, v, key(10, 0), "p2", 1001, 2, 3)
-	v.Have("p3", key(10, 0), 4, []byte{0x0f})
-	expect(t, "patience", v.Tick(1349), "")
-	expect(t, "request", v.Tick(1350), "request 10.0[1+1]<p3 in 227")
-	expect(t, "refused", v.RangeRefused("p3", key(10, 0), 1, 1, 1400), "fetch 10.0[1+1]")
-	expect(t, "failed", v.EdgeDone(key(10, 0), 1, 1, false, 1500), "")
-	expect(t, "before the retry", v.Tick(1599), "")
-	expect(t, "retry", v.Tick(1600), "fetch 10.0[1+1]")
-	_, as := v.Chunk(key(10, 0), 1, "p1", true, 1601)
+	v.Have("p3", key(10, 0), 4, []byte{0x0f}, 1002)
+	expect(t, "patience", v.Tick(1549), "")
+	expect(t, "request", v.Tick(1550), "cancel 10.0[1+1]<p1, request 10.0[1+1]<p3 in 157")
+	expect(t, "refused", v.RangeRefused("p3", key(10, 0), 1, 1, 1600), "fetch 10.0[1+1]")
+	expect(t, "failed", v.EdgeDone(key(10, 0), 1, 1, false, 1700), "")
+	expect(t, "before the retry", v.Tick(1799), "")
+	expect(t, "retry", v.Tick(1800), "fetch 10.0[1+1]")
+	_, as := v.Chunk(key(10, 0), 1, "p1", true, 1801)
 	expect(t, "the parent was faster", as, "cancel 10.0[1+1]<edge, deliver 10.0, have 10.0 4")
 }
 
@@ -189,7 +237,7 @@ func TestWithoutHeaderTheWholePartComesFromTheEdge(t *testing.T) {
 	v.NeighbourUp("c1", 0)
 	v.Subscribed("c1", 1, 0b11, id(0, 0), 0)
 	v.Exists(key(10, 0), 2000, 1000)
-	expect(t, "fetch", v.Tick(1350), "fetch all 10.0")
+	expect(t, "fetch", v.Tick(1550), "cancel 10.0[0+8192]<p1, cancel 10.0[0+8192]<p2, fetch all 10.0")
 	expect(t, "played, not passed on", v.Plain(key(10, 0), 1400), "deliver 10.0")
 	expect(t, "its header comes", v.Header(key(10, 0), 1, "p1", 0, 1500), "header 10.0>c1")
 	_, as := v.Chunk(key(10, 0), 0, Edge, true, 1500)
@@ -235,7 +283,7 @@ func TestNewChildGetsWhatIsThere(t *testing.T) {
 func TestRefusedSubscriptionGoesToTheBackup(t *testing.T) {
 	v := pair(t)
 	expect(t, "busy", v.SubscriptionRefused("p1", 1, 0b01, 500), "unsub p1 1, sub p2 1 from 10.0")
-	expect(t, "busy too", v.SubscriptionRefused("p2", 1, 0b11, 500), "unsub p2 11, sub edge 1 from 10.0, sub p1 10 from 10.0")
+	expect(t, "busy too", v.SubscriptionRefused("p2", 1, 0b11, 500), "unsub p2 11, sub edge 1 from 10.0, sub p1 10 chunks from 10.0")
 }
 
 func TestDroppedTrackEndsItsSubscriptions(t *testing.T) {
@@ -248,7 +296,7 @@ func TestDroppedTrackEndsItsSubscriptions(t *testing.T) {
 }
 
 func TestUploadIsPacedAndBounded(t *testing.T) {
-	b := NewBucket(8_000_000, 0) // 1000 bytes a ms, burst 200,000
+	b := NewBucket(8_000_000, 0) // 1000 bytes a ms, burst 33,333
 	var q ChildQueue
 	for i := range 40 {
 		q.Push(QueuedChunk{Key: key(10, 0), Chunk: i, Size: 16_000, At: 0})
@@ -264,10 +312,10 @@ func TestUploadIsPacedAndBounded(t *testing.T) {
 			n++
 		}
 	}
-	if n := sent(0, 0); n != 13 { // 13 x 16,000 just overdraws 200,000
+	if n := sent(0, 0); n != 3 { // 3 x 16,000 just overdraws 33,333
 		t.Fatalf("%d chunks in the burst", n)
 	}
-	if w := b.Wait(0, 0); w != 9 {
+	if w := b.Wait(0, 0); w != 15 {
 		t.Fatalf("wait %d ms", w)
 	}
 	if n := sent(100, HighWater+1); n != 0 {
@@ -276,35 +324,17 @@ func TestUploadIsPacedAndBounded(t *testing.T) {
 	if n := sent(100, LowWater+1); n != 0 {
 		t.Fatal("resumed above the low mark")
 	}
-	if n := sent(100, LowWater); n != 6 {
+	if n := sent(100, LowWater); n != 3 {
 		t.Fatalf("%d chunks after 100 ms", n)
 	}
 	q.Cancel(key(10, 0), 19, 2)
-	if q.Len() != 19 || q.Bytes() != 19*16_000 {
+	if q.Len() != 32 || q.Bytes() != 32*16_000 {
 		t.Fatalf("%d chunks, %d bytes after a cancel", q.Len(), q.Bytes())
 	}
-	if q.Expire(3999) != 0 || q.Expire(4000) != 19 || q.Bytes() != 0 {
-		t.Fatal("chunks do not expire after 4 s")
+	if q.Expire(1499) != 0 || q.Expire(1500) != 32 || q.Bytes() != 0 {
+		t.Fatal("chunks do not expire after 1.5 s")
 	}
 	if none := NewBucket(0, 0); none.Take(1, 1000) || none.Wait(0, 1000) >= 0 {
 		t.Fatal("a viewer that must not upload did")
 	}
-}
-
-func TestLateParentIsTakenBackAndGivenMoreTime(t *testing.T) {
-	v := pair(t)
-	now := int64(1000)
-	v.Header(key(10, 0), 4, "p2", now+1000, now)
-	push(t, v, key(10, 0), "p2", now, 2, 3)
-	expect(t, "silence", v.Tick(now+150), "unsub p1 1, sub p2 1 from 10.0")
-	push(t, v, key(10, 0), "p1", now+170, 0) // it was on its way
-	if got, want := show(v.Tick(now+175)), "sub p1 1 from 10.1"; got != want {
-		t.Fatalf("a parent that was only slow: %s, want %s", got, want)
-	}
-	push(t, v, key(10, 0), "p2", now+176, 1)
-	now += 333
-	v.Header(key(10, 1), 4, "p2", now+1000, now)
-	push(t, v, key(10, 1), "p2", now, 2, 3)
-	expect(t, "it has 100 ms more", v.Tick(now+249), "")
-	expect(t, "and not longer", v.Tick(now+250), "unsub p1 1, sub p2 1 from 10.1")
 }

@@ -29,7 +29,11 @@ func Append(dst []byte, f Frame) []byte {
 		dst = quicvarint.Append(dst, uint64(f.Track))
 		dst = quicvarint.Append(dst, uint64(f.Slices))
 		dst = quicvarint.Append(dst, f.Part.MSN)
-		return quicvarint.Append(dst, f.Part.Index)
+		dst = quicvarint.Append(dst, f.Part.Index)
+		if f.Flags == 0 { // what version 1 began with
+			return dst
+		}
+		return quicvarint.Append(dst, uint64(f.Flags))
 	case Unsubscribe:
 		dst = append(dst, byte(TypeUnsubscribe))
 		dst = quicvarint.Append(dst, uint64(f.Track))
@@ -57,6 +61,8 @@ func Append(dst []byte, f Frame) []byte {
 	case Bye:
 		dst = quicvarint.Append(append(dst, byte(TypeBye)), uint64(f.Reason))
 		return appendString(dst, f.Text[:min(len(f.Text), MaxTextLen)])
+	case Want:
+		return appendPart(append(dst, byte(TypeWant)), f.Track, f.Part)
 	case Unknown:
 		return append(dst, byte(f.Code))
 	}
@@ -101,7 +107,11 @@ func Parse(b []byte) (Frame, error) {
 	case TypeHello:
 		f = Hello{Version: r.Varint(), Features: r.Varint(), ID: r.str(MaxIDLen), Stream: media.StreamID(r.str(MaxStreamLen))}
 	case TypeSubscribe:
-		f = Subscribe{Track: r.track(), Slices: r.mask(), Part: r.part()}
+		s := Subscribe{Track: r.track(), Slices: r.mask(), Part: r.part()}
+		if r.Len() > 0 {
+			s.Flags = SubscribeFlags(r.Varint())
+		}
+		f = s
 	case TypeUnsubscribe:
 		f = Unsubscribe{Track: r.track(), Slices: r.mask()}
 	case TypeHeader:
@@ -126,6 +136,8 @@ func Parse(b []byte) (Frame, error) {
 		f = Pong{Token: r.token()}
 	case TypeBye:
 		f = Bye{Reason: r.reason(), Text: r.str(MaxTextLen)}
+	case TypeWant:
+		f = Want{Track: r.track(), Part: r.part()}
 	default:
 		return Unknown{Code: t}, nil
 	}

@@ -32,6 +32,9 @@ func TestEveryTruncationIsRejected(t *testing.T) {
 			shortest = len(b) - len(rest(v.frame)) + 1
 		}
 		for n := range shortest {
+			if s, ok := v.frame.(Subscribe); ok && s.Flags != 0 && n == shortest-1 {
+				continue // the flags are the one field that may be missing
+			}
 			if f, err := Parse(b[:n]); !errors.Is(err, ErrFrame) {
 				t.Fatalf("%s cut to %d of %d bytes gave %#v, %v", v.name, n, len(b), f, err)
 			}

@@ -65,6 +65,7 @@ const (
 	TypePing        Type = 0x0a
 	TypePong        Type = 0x0b
 	TypeBye         Type = 0x0c
+	TypeWant        Type = 0x0d
 )
 
 // Reason says why a REFUSE or BYE was sent. Unknown values are kept.
@@ -126,7 +127,15 @@ type Subscribe struct {
 	Track  uint8
 	Slices SliceMask
 	Part   media.PartID
+	Flags  SubscribeFlags // left out on the wire when 0
 }
+
+// SubscribeFlags are options of a Subscribe; they hold for the whole track
+// until the next one. Unknown bits are kept and mean nothing.
+type SubscribeFlags uint64
+
+// NoHeaders asks for the chunks alone: the headers come from another parent.
+const NoHeaders SubscribeFlags = 1
 
 // Unsubscribe ends the pushing of slices.
 type Unsubscribe struct {
@@ -196,6 +205,12 @@ func (r *Refuse) Subscription() (SliceMask, bool) {
 	return SliceMask(r.Count), true
 }
 
+// Want asks for the header of a part, which a NoHeaders subscription left out.
+type Want struct {
+	Track uint8
+	Part  media.PartID
+}
+
 // Ping asks for a Pong with the same token.
 type Ping struct{ Token [8]byte }
 
@@ -224,4 +239,5 @@ func (Refuse) Type() Type      { return TypeRefuse }
 func (Ping) Type() Type        { return TypePing }
 func (Pong) Type() Type        { return TypePong }
 func (Bye) Type() Type         { return TypeBye }
+func (Want) Type() Type        { return TypeWant }
 func (u Unknown) Type() Type   { return u.Code }

@@ -53,6 +53,7 @@ func samples() []sample {
 		{"hello of an edge with features", Hello{Version: 1, Features: 0x4001, ID: EdgeID, Stream: "a/b-c_d.e"}},
 		{"subscribe from the next part", Subscribe{Track: 1, Slices: 0b101}},
 		{"subscribe from a part", Subscribe{Track: 255, Slices: 0xffff, Part: at}},
+		{"subscribe to chunks without headers", Subscribe{Track: 1, Slices: 2, Part: at, Flags: NoHeaders}},
 		{"unsubscribe", Unsubscribe{Track: 1, Slices: 4}},
 		{"header", Header{Raw: []byte("a signed part header")}},
 		{"chunk", Chunk{Track: 2, Part: at, Index: 63, Data: []byte{0, 1, 2, 0xff}}},
@@ -69,13 +70,15 @@ func samples() []sample {
 		{"pong", Pong{Token: [8]byte{8, 7, 6, 5, 4, 3, 2, 1}}},
 		{"bye", Bye{Reason: ReasonLeaving, Text: "tab closed"}},
 		{"bye without text", Bye{Reason: ReasonBadData}},
+		{"want", Want{Track: 1, Part: at}},
 	}
 }
 
 // tolerated frames carry more, or longer, than this version writes.
 func toleratedFrames() []badSample {
 	return []badSample{
-		{"subscribe with a field of a later version", append(Append(nil, Subscribe{Track: 1, Slices: 1}), 7, 7)},
+		{"subscribe with a field of a later version", append(Append(nil, Subscribe{Track: 1, Slices: 1, Flags: 2}), 7, 7)},
+		{"subscribe with flags that say nothing", append(Append(nil, Subscribe{Track: 1, Slices: 1}), 0)},
 		{"bye with trailing bytes", append(Append(nil, Bye{Reason: 8}), 0xff)},
 		{"unsubscribe with varints longer than needed", []byte{0x03, 0x40, 0x01, 0x80, 0, 0, 0x04}},
 	}
@@ -90,6 +93,8 @@ func invalidFrames() []badSample {
 		{"hello with an id too long", cat([]byte{0x01, 1, 0, 0x40, 65}, bytes.Repeat([]byte{'x'}, 65), []byte{1, 'x'})},
 		{"subscribe with a track beyond 255", cat([]byte{0x02, 0x41, 0x00, 1}, part)},
 		{"subscribe with a mask beyond 16 bits", cat([]byte{0x02, 1, 0x80, 1, 0, 0}, part)},
+		{"subscribe with truncated flags", cat([]byte{0x02, 1, 1}, part, []byte{0x40})},
+		{"want without its index", []byte{0x0d, 1, 7}},
 		{"header without bytes", []byte{0x04}},
 		{"chunk without bytes", cat([]byte{0x05, 1}, part, []byte{3})},
 		{"chunk index beyond the limit", cat([]byte{0x05, 1}, part, []byte{0x60, 0x00, 1})},
@@ -124,7 +129,7 @@ func describe(name string, f Frame, encoded []byte) vector {
 		v.Type, v.Fields = "hello", map[string]any{"version": f.Version, "features": f.Features, "id": f.ID, "stream": f.Stream}
 	case Subscribe:
 		v.Type, v.Fields = "subscribe", part(f.Track, f.Part)
-		v.Fields["slices"] = f.Slices
+		v.Fields["slices"], v.Fields["flags"] = f.Slices, f.Flags
 	case Unsubscribe:
 		v.Type, v.Fields = "unsubscribe", map[string]any{"track": f.Track, "slices": f.Slices}
 	case Header:
@@ -149,6 +154,8 @@ func describe(name string, f Frame, encoded []byte) vector {
 		v.Type, v.Fields = "pong", map[string]any{"token": hex.EncodeToString(f.Token[:])}
 	case Bye:
 		v.Type, v.Fields = "bye", map[string]any{"reason": f.Reason, "text": f.Text}
+	case Want:
+		v.Type, v.Fields = "want", part(f.Track, f.Part)
 	}
 	return v
 }

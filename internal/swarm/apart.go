@@ -1,20 +1,23 @@
 package swarm
 
-// lost separates two viewers.
-func (c *cell) lost(a, b int32) {
+// separate parts two viewers; lost says that they cannot connect.
+func (c *cell) separate(a, b int32, lost bool) {
 	na, nb := c.nodes[a], c.nodes[b]
-	if na.isApart(b) {
+	known := na.isApart(b)
+	if known && (na.apart[b] || !lost) {
 		return
 	}
-	for _, x := range [2]struct {
-		n    *node
-		peer int32
-	}{{na, b}, {nb, a}} {
-		if x.n.apart == nil {
-			x.n.apart = map[int32]struct{}{}
-		}
-		x.n.apart[x.peer] = struct{}{}
+	na.setApart(b, lost)
+	nb.setApart(a, lost)
+	if !known {
+		c.partTrees(a, b)
 	}
+	c.checkSolo(a)
+	c.checkSolo(b)
+}
+
+// partTrees ends all that two viewers have with each other.
+func (c *cell) partTrees(a, b int32) {
 	for _, t := range c.trees {
 		for _, x := range [2][2]int32{{a, b}, {b, a}} {
 			v, p := x[0], x[1]
@@ -31,14 +34,44 @@ func (c *cell) lost(a, b int32) {
 			}
 		}
 	}
-	c.checkSolo(a)
-	c.checkSolo(b)
+}
+
+// moveAway finds v other parents than p, not much deeper, where there are any.
+func (c *cell) moveAway(v, p int32) {
+	for _, t := range c.trees {
+		if !t.has(v) || t.parent[v] != p {
+			continue
+		}
+		other := c.choose(t, v, p, c.open(t), c.cfg.MaxPeers, levelCost)
+		if other == none || t.depth[other] > t.depth[p]+backupDetour {
+			continue
+		}
+		c.detach(t, v)
+		c.attach(t, v, other)
+	}
+}
+
+// provenAge is how long a pair must have been there to be taken for connected:
+// by then one that cannot connect has been reported, ms.
+const provenAge = 15_000
+
+// tolerance is from how many others v may be separated before it is left to the
+// edge. Pairs that work show that its network lets somebody through: a viewer
+// that meets many, as strong ones do, also loses many.
+func (c *cell) tolerance(v int32) int {
+	proven := 0
+	for _, l := range c.nodes[v].links {
+		if c.now-l.since >= provenAge {
+			proven++
+		}
+	}
+	return c.cfg.MaxLost * (1 + max(proven, c.nodes[v].connected))
 }
 
 // checkSolo leaves a viewer to the edge that works with too few others.
 func (c *cell) checkSolo(v int32) {
 	n := c.nodes[v]
-	if n.solo || len(n.apart) < c.cfg.MaxLost {
+	if n.solo || n.lost < c.tolerance(v) {
 		return
 	}
 	c.setPrimary(v, nil)
@@ -80,8 +113,8 @@ func (c *cell) unite(a, b int32) bool {
 	if !c.nodes[a].isApart(b) {
 		return false
 	}
-	delete(c.nodes[a].apart, b)
-	delete(c.nodes[b].apart, a)
+	c.nodes[a].endApart(b)
+	c.nodes[b].endApart(a)
 	for _, t := range c.trees {
 		for _, v := range [2]int32{a, b} {
 			if t.has(v) && t.backup[v] == edge {
@@ -97,7 +130,7 @@ func (c *cell) unite(a, b int32) bool {
 // that can reach nobody would be tried again whenever one of those leaves.
 func (c *cell) readmit(v int32) bool {
 	n := c.nodes[v]
-	if !n.solo || len(n.apart) >= c.cfg.MaxLost {
+	if !n.solo || n.lost >= c.cfg.MaxLost {
 		return false
 	}
 	n.solo = false

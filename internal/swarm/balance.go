@@ -4,8 +4,7 @@ package swarm
 // as far as any can take it: every root is one more copy from the edge.
 func (c *cell) consolidate(t *tree) (moved bool) {
 	for len(t.roots) > 1 {
-		open := c.open(t)
-		if len(open) == 0 || !c.moveOneRoot(t, open) {
+		if !c.moveOneRoot(t) {
 			break
 		}
 		moved = true
@@ -13,15 +12,33 @@ func (c *cell) consolidate(t *tree) (moved bool) {
 	return moved
 }
 
-// moveOneRoot places the latest root that has a place below another viewer.
-func (c *cell) moveOneRoot(t *tree, open []int32) bool {
-	for i := len(t.roots) - 1; i >= 0; i-- {
+// reserveTries bounds how many roots of a tree are offered the reserves of
+// others in an event. Where capacity is short there are many, and few fit.
+const reserveTries = 2
+
+// moveOneRoot places the latest root that has a place below another viewer, or
+// one below a viewer that goes into its reserve for it.
+func (c *cell) moveOneRoot(t *tree) bool {
+	open := c.open(t)
+	for i := len(t.roots) - 1; i >= 0 && len(open) > 0; i-- {
 		r := t.roots[i]
 		p := c.choose(t, r, none, open, c.cfg.MaxPeers, levelCost)
 		if p == none {
 			p = c.choose(t, r, none, open, c.cfg.HardPeers, levelCost)
 		}
 		if p != none {
+			c.detach(t, r)
+			c.attach(t, r, p)
+			return true
+		}
+	}
+	c.reserves = true
+	defer func() { c.reserves = false }()
+	open = c.open(t)
+	for range min(reserveTries, len(t.roots)) {
+		t.rescue = (t.rescue + 1) % len(t.roots)
+		r := t.roots[t.rescue]
+		if p := c.choose(t, r, none, open, c.cfg.HardPeers, levelCost); p != none {
 			c.detach(t, r)
 			c.attach(t, r, p)
 			return true
@@ -69,10 +86,18 @@ func (c *cell) improve(t *tree) (moved bool) {
 	c.path = path
 	for i := len(path) - 1; i >= max(0, len(path)-improveTries); i-- {
 		v := path[i]
-		if p := c.choose(t, v, none, open, c.cfg.MaxPeers, improveCost); p != none && t.depth[p]+1+worthMoving <= t.depth[v] {
-			c.detach(t, v)
-			c.attach(t, v, p)
-			return true
+		if p := t.parent[v]; p >= 0 && c.isMate(v, p) {
+			continue // that hop costs no time
+		}
+		for _, try := range [2]struct {
+			limit int
+			saves int32
+		}{{c.cfg.MaxPeers, worthMoving}, {c.cfg.HardPeers, 2 * worthMoving}} {
+			if p := c.choose(t, v, none, open, try.limit, improveCost); p != none && t.depth[p]+1+try.saves <= t.depth[v] {
+				c.detach(t, v)
+				c.attach(t, v, p)
+				return true
+			}
 		}
 		if c.canLead(t, v) {
 			if w := c.findWeaker(t, v, t.depth[v]-worthMoving+1); w != none {
@@ -195,6 +220,31 @@ func (c *cell) relieve() {
 				return
 			}
 		}
+	}
+}
+
+// repay finds a child of a viewer that has gone into its reserve a place with
+// another that has not. One viewer is looked at in an event.
+func (c *cell) repay() {
+	for range c.nodes {
+		c.debt = (c.debt + 1) % len(c.nodes)
+		v := int32(c.debt)
+		if c.nodes[v] == nil || c.spare[v] >= 0 {
+			continue
+		}
+		for _, t := range c.trees {
+			if !t.has(v) || len(t.kids[v]) == 0 {
+				continue
+			}
+			k := t.kids[v][len(t.kids[v])-1]
+			p := c.choose(t, k, v, c.open(t), c.cfg.MaxPeers, levelCost)
+			if p != none && t.depth[p] <= t.depth[v]+worthMoving {
+				c.detach(t, k)
+				c.attach(t, k, p)
+				break
+			}
+		}
+		return
 	}
 }
 

@@ -12,7 +12,7 @@ type cell struct {
 	count int
 	nodes []*node // nil: free slot
 	free  []int32
-	spare []int64 // by slot: bit/s of the budget not yet spent on children; below 0 while shedding
+	spare []int64 // by slot: bit/s of the budget not yet spent on children; below 0: so much of the reserve is
 	trees []*tree
 
 	dirty   []int32 // slots whose assignment changed in this event
@@ -23,8 +23,17 @@ type cell struct {
 	near    []uint64 // by slot: stamp, when a neighbour
 	under   []uint64 // by slot: stamp, when a descendant or itself
 	openBuf []int32  // see open
-	path    []int32  // see improve
-	crowd   int      // where relieve goes on
+	// reserves lets choices go into reserves, see room.
+	reserves bool
+	debt     int     // where repay goes on
+	path     []int32 // see improve
+	crowd    int     // where relieve goes on
+
+	lans     map[uint64][]int32 // slots by LAN
+	home     uint64             // region whose cell this is; 0: everybody's
+	now      int64              // ms, as of the last Tick
+	handedAt int64              // of the last round of slow moves
+	rootTurn int                // where handOver goes on
 }
 
 // want asks for a backup.
@@ -33,7 +42,7 @@ type want struct {
 	slot int32
 }
 
-func newCell(cfg Config) *cell { return &cell{cfg: cfg} }
+func newCell(cfg Config) *cell { return &cell{cfg: cfg, lans: map[uint64][]int32{}} }
 
 // mark notes that v's assignment changed.
 func (c *cell) mark(v int32) {
@@ -47,9 +56,10 @@ func (c *cell) needBackup(t *tree, v int32) { c.backups = append(c.backups, want
 
 func (c *cell) join(v Viewer, tenure uint64) int32 {
 	slot := c.newSlot()
-	c.nodes[slot] = &node{id: v.ID, tenure: tenure, wants: slices.Clone(v.Tracks), locality: v.Locality,
+	c.nodes[slot] = &node{id: v.ID, tenure: tenure, wants: slices.Clone(v.Tracks), at: placeOf(v.Locality), joined: c.now,
 		budget: max(v.Uplink, 0) / headroom}
 	c.spare[slot] = c.nodes[slot].budget
+	c.enterLAN(slot)
 	c.count++
 	c.mark(slot)
 	for _, t := range c.trees {
@@ -59,6 +69,7 @@ func (c *cell) join(v Viewer, tenure uint64) int32 {
 	}
 	c.choosePrimary(slot)
 	c.placeAll(slot)
+	c.gather(slot)
 	return slot
 }
 
@@ -111,8 +122,9 @@ func (c *cell) leave(v int32) {
 		}
 	}
 	for other := range n.apart {
-		delete(c.nodes[other].apart, v)
+		c.nodes[other].endApart(v)
 	}
+	c.leaveLAN(v)
 	c.nodes[v], c.spare[v] = nil, 0
 	c.free = append(c.free, v)
 	c.count--
@@ -178,6 +190,7 @@ func (c *cell) setUplink(v int32, uplink int64) {
 	c.spare[v] += budget - n.budget
 	n.budget = budget
 	c.shed(v)
+	c.retireBackup(v)
 	if primary != nil && budget >= primary.rate {
 		c.setPrimary(v, primary)
 		return
@@ -189,17 +202,18 @@ func (c *cell) setUplink(v int32, uplink int64) {
 	}
 }
 
-// shed takes children from v until it can feed the rest, those outside its
-// primary tree first.
+// shed takes children from v until it can feed the rest, with its reserve, those
+// outside its primary tree first.
 func (c *cell) shed(v int32) {
+	least := -c.nodes[v].reserve()
 	for pass := range 2 {
-		for i := len(c.trees) - 1; i >= 0 && c.spare[v] < 0; i-- {
+		for i := len(c.trees) - 1; i >= 0 && c.spare[v] < least; i-- {
 			t := c.trees[i]
 			if !t.has(v) || (t == c.nodes[v].primary) != (pass == 1) {
 				continue
 			}
 			var orphans []int32
-			for c.spare[v] < 0 && len(t.kids[v]) > 0 {
+			for c.spare[v] < least && len(t.kids[v]) > 0 {
 				k := t.kids[v][len(t.kids[v])-1]
 				c.detach(t, k)
 				orphans = append(orphans, k)
@@ -221,6 +235,7 @@ func (c *cell) finish() []string {
 		}
 	}
 	c.relieve()
+	c.repay()
 	// A move in one tree can free what another waits for. Every further round
 	// leaves fewer roots, so this ends.
 	for again := true; again; {

@@ -33,7 +33,7 @@ func (c *cell) findWeaker(t *tree, v, limit int32) int32 {
 		if best != none && !c.yieldsBefore(t, w, best) {
 			continue
 		}
-		if c.isWeaker(t, w, v) && c.canDisplace(t, v, w) {
+		if c.isWeaker(t, w, v) && c.mayDepose(t, v, w) && c.canDisplace(t, v, w) {
 			best = w
 		}
 	}

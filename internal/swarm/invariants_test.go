@@ -93,7 +93,16 @@ func checkCell(c *cell) error {
 		}
 		count++
 		v := int32(slot)
-		if !n.solo && len(n.apart) >= c.cfg.MaxLost {
+		lost := 0
+		for _, failed := range n.apart {
+			if failed {
+				lost++
+			}
+		}
+		if lost != n.lost {
+			return fmt.Errorf("viewer %d could not connect with %d, counted %d", v, lost, n.lost)
+		}
+		if !n.solo && n.lost >= c.cfg.MaxLost*(1+c.cfg.HardPeers) {
 			return fmt.Errorf("viewer %d is separated from %d others and is not left to the edge", v, len(n.apart))
 		}
 		for o := range n.apart {
@@ -104,7 +113,7 @@ func checkCell(c *cell) error {
 		if n.solo && (n.primary != nil || len(n.links) > 0) {
 			return fmt.Errorf("solo viewer %d has a primary tree or %d neighbours", v, len(n.links))
 		}
-		if c.spare[v] != n.budget-served[v] || c.spare[v] < 0 {
+		if c.spare[v] != n.budget-served[v] || c.spare[v] < -n.reserve() {
 			return fmt.Errorf("viewer %d: spare %d of %d with %d served", v, c.spare[v], n.budget, served[v])
 		}
 		if len(n.links) > c.cfg.HardPeers {
@@ -278,7 +287,7 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 				return // they never met
 			}
 			for _, id := range pair {
-				if r, ok := s.where[id]; ok && s.Solo(id) && len(r.cell.nodes[r.slot].apart) < s.cfg.MaxLost {
+				if r, ok := s.where[id]; ok && s.Solo(id) && r.cell.nodes[r.slot].lost < s.cfg.MaxLost {
 					t.Fatalf("%s is still left to the edge", id)
 				}
 			}
@@ -286,7 +295,8 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 		join := func(t *rapid.T) {
 			next++
 			v := Viewer{ID: fmt.Sprintf("p%d", next), Uplink: drawUplink(t), Tracks: rapid.SampledFrom(wishes).Draw(t, "tracks"),
-				Locality: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "locality")}
+				Locality: Locality{LAN: rapid.SampledFrom([]string{"", "", "h1", "h2"}).Draw(t, "LAN"), ASN: rapid.SampledFrom([]uint32{0, 1, 2}).Draw(t, "ASN"),
+					Region: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "region")}}
 			changed, err := s.Join(v)
 			if err != nil {
 				t.Fatal(err)
@@ -322,6 +332,13 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 				}
 				step(t, s.Lost(id, rapid.SampledFrom(peers).Draw(t, "peer")))
 			},
+			"slow parent": func(t *rapid.T) {
+				id := pick(t)
+				if peers := before[id].Peers; len(peers) > 0 {
+					step(t, s.Slow(id, rapid.SampledFrom(peers).Draw(t, "peer")))
+				}
+			},
+			"avoid anyone":                 func(t *rapid.T) { step(t, s.Avoid(pick(t), pick(t))) },
 			"lost anyone":                  func(t *rapid.T) { step(t, s.Lost(pick(t), pick(t))) },
 			"reconcile":                    func(t *rapid.T) { reconcile(t, pickPair(t)) },
 			"reconcile too":                func(t *rapid.T) { reconcile(t, pickPair(t)) },
@@ -330,6 +347,9 @@ func TestInvariantsHoldAfterEveryEvent(t *testing.T) {
 			"tracks":                       func(t *rapid.T) { step(t, s.SetTracks(pick(t), rapid.SampledFrom(wishes).Draw(t, "tracks"))) },
 			"uplink":                       func(t *rapid.T) { step(t, s.SetUplink(pick(t), drawUplink(t))) },
 			"away":                         func(t *rapid.T) { step(t, s.SetAway(pick(t), rapid.Bool().Draw(t, "away"))) },
+			"time":                         func(t *rapid.T) { step(t, s.Tick(s.now+rapid.Int64Range(0, 20_000).Draw(t, "pause"))) },
+			"connected":                    func(t *rapid.T) { s.SetConnected(pick(t), rapid.IntRange(-1, 100).Draw(t, "open")) },
+			"time too":                     func(t *rapid.T) { step(t, s.Tick(s.now+2_000)) },
 			"catalog":                      func(t *rapid.T) { step(t, s.SetCatalog(drawCatalog(t))) },
 		})
 	})

@@ -216,7 +216,7 @@ func TestShape(t *testing.T) {
 			if limit := levels(n, c.fanOut) + 3; m.depth > limit {
 				t.Errorf("%s, %d: depth %d, at most %d", c.name, n, m.depth, limit)
 			}
-			if m.beyond*20 > n+20 {
+			if m.beyond*12 > n+24 {
 				t.Errorf("%s, %d: %d viewers have more than 10 neighbours", c.name, n, m.beyond)
 			}
 			// The same after everybody was replaced once.
@@ -229,7 +229,7 @@ func TestShape(t *testing.T) {
 			mustHold(t, s)
 			m = measure(s)
 			t.Logf("%s, %d, after churn: %+v", c.name, n, m)
-			if limit := levels(n, c.fanOut) + 4; m.depth > limit || m.maxRoots > 2 || m.beyond*20 > n+20 {
+			if limit := levels(n, c.fanOut) + 4; m.depth > limit || m.maxRoots > 2 || m.beyond*12 > n+24 {
 				t.Errorf("%s, %d, after churn: %+v", c.name, n, m)
 			}
 		}

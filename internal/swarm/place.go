@@ -54,6 +54,13 @@ func (c *cell) place(t *tree, v int32) {
 	}
 	open := c.open(t)
 	p := c.choose(t, v, none, open, c.cfg.MaxPeers, levelCost)
+	if p == none || !c.isMate(v, p) {
+		if m, k := c.makeRoom(t, v); m != none {
+			c.attach(t, v, m)
+			c.place(t, k)
+			return
+		}
+	}
 	// The orphan has switched to its backup already: it stays there unless that
 	// is a detour.
 	if b := t.backup[v]; b >= 0 && c.canServe(t, b) && !t.below(b, v) && (p == none || t.depth[b] <= t.depth[p]+backupDetour) {
@@ -73,9 +80,28 @@ func (c *cell) place(t *tree, v int32) {
 		p = c.choose(t, v, none, open, c.cfg.HardPeers, levelCost)
 	}
 	if p == none {
+		p = c.chooseReserve(t, v)
+	}
+	if p == none {
 		p = edge
 	}
 	c.attach(t, v, p)
+}
+
+// chooseReserve picks a parent for v that goes into its reserve for it.
+func (c *cell) chooseReserve(t *tree, v int32) int32 {
+	c.reserves = true
+	p := c.choose(t, v, none, c.open(t), c.cfg.HardPeers, levelCost)
+	c.reserves = false
+	return p
+}
+
+// room is what v may still spend on a child.
+func (c *cell) room(v int32) int64 {
+	if c.reserves {
+		return c.spare[v] + c.nodes[v].reserve()
+	}
+	return c.spare[v]
 }
 
 // backupDetour is how many levels deeper a backup may be than the best place
@@ -88,7 +114,7 @@ const backupDetour = 2
 func (c *cell) open(t *tree) []int32 {
 	out := c.openBuf[:0]
 	for v, p := range t.parent {
-		if p != absent && c.spare[v] >= t.rate {
+		if p != absent && c.room(int32(v)) >= t.rate {
 			if n := c.nodes[v]; !n.away && !n.solo {
 				out = append(out, int32(v))
 			}
@@ -116,13 +142,12 @@ func (c *cell) markUnder(t *tree, v int32) {
 
 // Weights of choose, in quarters of a level of depth.
 const (
-	levelCost      = 4
-	secondaryCost  = 3 * levelCost // interior outside its primary tree
-	smallCost      = 10            // a new connection for a small track
-	moreParents    = 10            // a new connection beyond Spread parents
-	sameParent     = 2             // a second slice from one parent before Spread is reached
-	crowdedCost    = 2             // for every connection of the parent above three quarters of MaxPeers
-	localityCredit = 1
+	levelCost     = 4
+	secondaryCost = 3 * levelCost // interior outside its primary tree
+	smallCost     = 10            // a new connection for a small track
+	moreParents   = 10            // a new connection beyond Spread parents
+	sameParent    = 2             // a second slice from one parent before Spread is reached
+	crowdedCost   = 2             // for every connection of the parent above three quarters of MaxPeers
 	// improveCost is a level's cost where only depth is to be won.
 	improveCost = 3 * levelCost
 )
@@ -141,7 +166,7 @@ func (c *cell) choose(t *tree, v, skip int32, open []int32, limit int, level int
 	crowded := c.cfg.MaxPeers * 3 / 4
 	best, bestCost := none, int32(0)
 	for _, p := range open {
-		if c.under[p] == c.stamp || p == skip || c.spare[p] < t.rate {
+		if c.under[p] == c.stamp || p == skip || c.room(p) < t.rate {
 			continue
 		}
 		q := c.nodes[p]
@@ -169,9 +194,7 @@ func (c *cell) choose(t *tree, v, skip int32, open []int32, limit int, level int
 		if q.primary != t && !t.whole && !rich {
 			cost += secondaryCost
 		}
-		if n.locality != "" && n.locality == q.locality {
-			cost -= localityCredit
-		}
+		cost -= n.at.credit(q.at)
 		if best != none && (cost > bestCost || cost == bestCost && q.tenure > c.nodes[best].tenure) {
 			continue
 		}

@@ -24,7 +24,7 @@ type Config struct {
 	// viewer can take its place: default 10. A browser holds tens of
 	// connections well, but each costs keep-alives and setup at every change.
 	MaxPeers int
-	// HardPeers is the bound that is never passed, default MaxPeers*3/2. The room
+	// HardPeers is the bound that is never passed, default MaxPeers*2. The room
 	// between the two is used only when the edge would have to feed otherwise.
 	HardPeers int
 	// Spread is how many different parents a viewer should have: default 3. More
@@ -33,9 +33,10 @@ type Config struct {
 	// MaxCell bounds a cell in viewers: default 1,000. It keeps a cell's
 	// work small; every cell costs one more copy of the stream from the edge.
 	MaxCell int
-	// MaxLost is from how many present viewers one viewer may be separated
-	// before it is left to the edge: default 8. Behind a network that drops
-	// UDP every further try would only disturb others.
+	// MaxLost is with how many present viewers one viewer may fail to connect
+	// before it is left to the edge: default 8, and as many more for every
+	// neighbour that it is connected with. Behind a network that drops UDP every
+	// further try would only disturb others.
 	MaxLost int
 }
 
@@ -46,7 +47,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	set(&c.MaxPeers, 10)
-	set(&c.HardPeers, c.MaxPeers*3/2)
+	set(&c.HardPeers, c.MaxPeers*2)
 	c.HardPeers = max(c.HardPeers, c.MaxPeers)
 	set(&c.Spread, 3)
 	set(&c.MaxCell, 1000)
@@ -59,7 +60,7 @@ type Viewer struct {
 	ID       string   // unique in the swarm, not Edge
 	Uplink   int64    // bit/s it may upload; 0: it is a leaf everywhere
 	Tracks   []string // tracks wanted; unknown names wait for the catalog
-	Locality string   // network or region; equal ones are preferred as pairs
+	Locality Locality // near viewers are preferred as pairs
 }
 
 // Track describes one track of the catalog.
@@ -79,6 +80,9 @@ type Swarm struct {
 	where  map[string]ref
 	banned map[string]struct{}
 	tenure uint64
+	now    int64 // ms, as of the last Tick
+	// regions counts viewers by region.
+	regions map[uint64]int
 }
 
 // ref is where a viewer is kept.
@@ -89,7 +93,7 @@ type ref struct {
 
 // New makes an empty swarm without tracks.
 func New(cfg Config) *Swarm {
-	return &Swarm{cfg: cfg.withDefaults(), where: map[string]ref{}, banned: map[string]struct{}{}}
+	return &Swarm{cfg: cfg.withDefaults(), where: map[string]ref{}, banned: map[string]struct{}{}, regions: map[uint64]int{}}
 }
 
 // Config gives the bounds in force, defaults filled in.
@@ -129,25 +133,13 @@ func (s *Swarm) Join(v Viewer) ([]string, error) {
 	if _, ok := s.banned[v.ID]; ok {
 		return nil, ErrBanned
 	}
-	c := s.cellWithRoom()
+	at := placeOf(v.Locality)
+	c := s.cellFor(at)
 	s.tenure++
+	s.regions[at.region]++
 	slot := c.join(v, s.tenure)
 	s.where[v.ID] = ref{c, slot}
 	return c.finish(), nil
-}
-
-// cellWithRoom fills the oldest cell first: fewer cells are fewer copies of
-// the stream from the edge.
-func (s *Swarm) cellWithRoom() *cell {
-	for _, c := range s.cells {
-		if c.count < s.cfg.MaxCell {
-			return c
-		}
-	}
-	c := newCell(s.cfg)
-	c.setCatalog(s.tracks)
-	s.cells = append(s.cells, c)
-	return c
 }
 
 // Leave removes a viewer and finds its children other parents.
@@ -157,6 +149,10 @@ func (s *Swarm) Leave(id string) []string {
 		return nil
 	}
 	delete(s.where, id)
+	region := r.cell.nodes[r.slot].at.region
+	if s.regions[region]--; s.regions[region] == 0 {
+		delete(s.regions, region)
+	}
 	r.cell.leave(r.slot)
 	if r.cell.count == 0 {
 		s.cells = slices.DeleteFunc(s.cells, func(c *cell) bool { return c == r.cell })
@@ -202,16 +198,43 @@ func (s *Swarm) SetAway(id string, away bool) []string {
 	return r.cell.finish()
 }
 
-// Lost separates two viewers until Reconcile, or until one leaves: neither will
-// be the other's parent, child or backup.
-func (s *Swarm) Lost(a, b string) []string {
+// SetConnected notes how many open connections a viewer says it has. It changes
+// no assignment: who has some is not left to the edge for losing others.
+func (s *Swarm) SetConnected(id string, n int) {
+	if r, ok := s.where[id]; ok {
+		r.cell.nodes[r.slot].connected = min(max(n, 0), s.cfg.HardPeers)
+	}
+}
+
+// Lost separates two viewers that could not connect, until Reconcile, or until
+// one leaves: neither will be the other's parent, child or backup.
+func (s *Swarm) Lost(a, b string) []string { return s.separate(a, b, true) }
+
+// Avoid separates two viewers that did connect, for another reason. However many
+// others a viewer is separated from in this way, it is not left to the edge.
+func (s *Swarm) Avoid(a, b string) []string { return s.separate(a, b, false) }
+
+func (s *Swarm) separate(a, b string, lost bool) []string {
 	ra, okA := s.where[a]
 	rb, okB := s.where[b]
 	if !okA || !okB || a == b || ra.cell != rb.cell {
 		return nil
 	}
-	ra.cell.lost(ra.slot, rb.slot)
+	ra.cell.separate(ra.slot, rb.slot, lost)
 	return ra.cell.finish()
+}
+
+// Slow moves what child gets from parent to others, as far as any can take it.
+// The two stay together otherwise, and may meet again: in a small swarm there
+// is nobody else.
+func (s *Swarm) Slow(child, parent string) []string {
+	rc, okC := s.where[child]
+	rp, okP := s.where[parent]
+	if !okC || !okP || child == parent || rc.cell != rp.cell {
+		return nil
+	}
+	rc.cell.moveAway(rc.slot, rp.slot)
+	return rc.cell.finish()
 }
 
 // Reconcile ends the separation of two viewers. Each of them that was left to
@@ -237,8 +260,8 @@ func (s *Swarm) Reconcile(a, b string) []string {
 	return c.finish()
 }
 
-// Solo reports whether the viewer is left to the edge, because it lost MaxLost
-// others.
+// Solo reports whether the viewer is left to the edge, because it could not
+// connect with MaxLost others or more.
 func (s *Swarm) Solo(id string) bool {
 	r, ok := s.where[id]
 	return ok && r.cell.nodes[r.slot].solo

@@ -27,6 +27,7 @@ type tree struct {
 	depth  []int32 // 1: root
 	kids   [][]int32
 	roots  []int32 // fed by the edge, without solo viewers, oldest place first
+	rescue int     // where moveOneRoot goes on
 }
 
 func newTree(track string, slice, of int, bitrate int64, slots int) *tree {

@@ -74,6 +74,14 @@ func (s *Stack) makeTracker() (http.Handler, error) {
 		}
 	}
 	var err error
+	if cfg.TrustedProxies, err = s.cfg.Tracker.Proxies(); err != nil {
+		return nil, fmt.Errorf("tracker.trusted_proxies: %w", err)
+	}
+	if file := s.cfg.Tracker.NetworksFile; file != "" {
+		if cfg.Networks, err = tracker.LoadNetworks(file); err != nil {
+			return nil, fmt.Errorf("tracker.networks_file: %w", err)
+		}
+	}
 	if s.tracker, err = tracker.New(cfg, tracker.Directory(s.served), s.log.With("role", "tracker"), s.reg); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ let asked: Asked[];
 let provided: [string, PartAddress | { msn: number }, number][];
 let timings: (RequestTiming | undefined)[];
 let loaded: LoadedBytes[];
+let behind: number[];
 let segment: SwarmResult | undefined;
 let swarm: PartSource | undefined;
 let now: number;
@@ -57,6 +58,7 @@ beforeEach(() => {
   provided = [];
   timings = [];
   loaded = [];
+  behind = [];
   segment = undefined;
   now = 500;
   swarm = { loadPart, loadSegment: () => segment, provide: (track, id, data, timing) => {
@@ -70,7 +72,8 @@ function start(url = partUrl, change: Partial<FragmentLoaderContext> = {}) {
     stream: 'live/demo',
     source: () => swarm,
     deadline: (mediaStart) => now + mediaStart * 10,
-    estimates: () => ({ bandwidth: 2e6, timeToFirstByte: 30 }),
+    estimates: () => ({ bandwidth: 2e6, timeToFirstByte: 30, believed: 4.5e6 }),
+    onBehind: (rate) => behind.push(rate),
     onLoaded: (b) => loaded.push(b),
     now: () => now,
   });
@@ -88,6 +91,7 @@ describe('fragment loader', () => {
   it('gives hls.js a copy of the swarm\'s bytes with plausible times', async () => {
     const { loader, callbacks, http } = start();
     expect(asked[0]).toMatchObject({ track: 'v720', id: { msn: 100, index: 2 }, deadline: 620 });
+    expect(loader.stats.loading.start).toBe(620); // until then hls.js must not take the wait for a slow line
     now = 560;
     asked[0]?.resolve(fromPeers);
     await vi.waitFor(() => expect(callbacks.onSuccess).toHaveBeenCalledOnce());
@@ -99,6 +103,22 @@ describe('fragment loader', () => {
     expect(loader.stats.loading.first).toBeLessThan(560);
     expect(http.context).toBeNull();
     expect(loaded).toEqual([{ peer: 1000, feed: 0, edge: 0 }]);
+  });
+
+  it('says when pictures come more slowly than they play', async () => {
+    const FragmentLoader = createFragmentLoader({
+      stream: 'live/demo', source: () => swarm, deadline: () => 1e6, estimates: () => ({ bandwidth: 4e6, timeToFirstByte: 30, believed: 4.5e6 }),
+      onBehind: (rate) => behind.push(rate), onLoaded: () => undefined, now: () => now,
+    });
+    for (let i = 0; i < 5; i++) {
+      const onSuccess = vi.fn();
+      const frag = { sn: 100, start: 10, duration: 2, type: 'main' };
+      const context = { url: `https://edge.example/live/demo/v720/100.${i}.m4s`, rangeStart: 0, rangeEnd: 0, frag, part: { start: 12, duration: 1 / 3 } } as unknown as FragmentLoaderContext;
+      new FragmentLoader({ loader: HttpLoader } as unknown as HlsConfig).load(context, {} as LoaderConfiguration, { onSuccess, onError: vi.fn(), onTimeout: vi.fn() });
+      asked[i]?.resolve({ ...fromPeers, firstByte: i * 400, end: (i + 1) * 400 });
+      await vi.waitFor(() => expect(onSuccess).toHaveBeenCalledOnce());
+    }
+    expect(behind).toEqual([20_000, 20_000]); // 1000 bytes in 400 ms
   });
 
   it('falls to HTTP when the swarm has nothing, and hands the bytes on', async () => {

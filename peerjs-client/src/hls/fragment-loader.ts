@@ -6,6 +6,7 @@
 import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
 import { fillStats, type Estimates } from './load-timing';
 import { parseMediaUrl, type MediaAddress } from './media-url';
+import { Pace } from './pace';
 import { lateMs, type PartSource, type RequestTiming, type SwarmResult } from './part-source';
 
 /** Where the bytes of a finished load came from. */
@@ -24,6 +25,8 @@ export interface LoaderHost {
   /** The deadline for media that starts at `mediaStart` seconds of the player's timeline. */
   deadline(mediaStart: number): number;
   estimates(): Estimates;
+  /** Pictures came more slowly than they play for several parts: at so many bit/s. */
+  onBehind(rate: number): void;
   /** Told about every finished media load. */
   onLoaded(bytes: LoadedBytes): void;
   /** Milliseconds, default `performance.now`. */
@@ -38,9 +41,10 @@ const graceMs = 30;
 
 /** Makes the loader class for one playback. */
 export function createFragmentLoader(host: LoaderHost): FragmentLoader {
+  const pace = new Pace();
   return class extends SwarmFragmentLoader {
     constructor(config: HlsConfig) {
-      super(config, host);
+      super(config, host, pace);
     }
   };
 }
@@ -50,12 +54,14 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
   readonly stats: LoaderStats;
   readonly #http: Loader<LoaderContext>;
   readonly #host: LoaderHost;
+  readonly #pace: Pace;
   #callbacks: LoaderCallbacks<FragmentLoaderContext> | undefined;
   #waiting: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(config: HlsConfig, host: LoaderHost) {
+  constructor(config: HlsConfig, host: LoaderHost, pace: Pace) {
     this.#host = host;
+    this.#pace = pace;
     this.#http = new config.loader(config);
     // hls.js keeps the reference that it finds before load(): one object for both ways.
     this.stats = this.#http.stats;
@@ -73,14 +79,12 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
     const asked = this.#now();
     if (address.index === undefined) {
       const held = source.loadSegment(address.track, address.msn);
-      if (held === undefined || !this.#deliver(held, context, asked, true)) this.#loadByHttp(context, config, callbacks, source, address);
+      if (held === undefined || !this.#deliver(held, context, asked, undefined)) this.#loadByHttp(context, config, callbacks, source, address);
       return;
     }
-    // The ABR controller watches this while the part is under way; zero would mean "for ever".
-    this.stats.loading.start = asked;
     void this.#loadFromSwarm(source, address, address.index, asked).then((result) => {
       if (this.context !== context) return; // aborted or destroyed meanwhile
-      if (result === undefined || !this.#deliver(result, context, asked, false)) {
+      if (result === undefined || !this.#deliver(result, context, asked, address)) {
         this.#loadByHttp(context, config, callbacks, source, address);
       }
     });
@@ -117,6 +121,9 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
     const waiting = new AbortController();
     this.#waiting = waiting;
     const deadline = Math.max(this.#host.deadline(this.#mediaStart()), asked);
+    // The ABR controller takes half a part without a byte for a line that is too slow, and goes down. Until the deadline
+    // this is patience: the edge has the part. Zero would mean "for ever".
+    this.stats.loading.start = deadline;
     let isExtended = false;
     let endWait: (result: undefined) => void = () => undefined;
     const late = new Promise<undefined>((resolve) => (endWait = resolve));
@@ -145,12 +152,16 @@ class SwarmFragmentLoader implements Loader<FragmentLoaderContext> {
     waiting?.abort();
   }
 
-  /** Gives hls.js the bytes of the swarm; false when they do not cover the wanted range. */
-  #deliver(result: SwarmResult, context: FragmentLoaderContext, asked: number, wasHeld: boolean): boolean {
+  /** Gives hls.js the bytes of the swarm, of a part or of a whole segment held; false when they do not cover the wanted range. */
+  #deliver(result: SwarmResult, context: FragmentLoaderContext, asked: number, part: MediaAddress | undefined): boolean {
     const wanted = cut(result.data, context);
     if (wanted === undefined) return false;
     const mediaSeconds = context.part?.duration ?? context.frag.duration;
-    const load = { size: wanted.byteLength, requested: result.bytes.edge, firstByte: result.firstByte, end: result.end, asked, mediaSeconds, wasHeld };
+    const { firstByte, end } = result;
+    const size = wanted.byteLength;
+    const verdict = part?.index === undefined ? undefined : this.#pace.note(part.track, { msn: part.msn, index: part.index }, { firstByte, end, size, mediaSeconds });
+    const load = { size, requested: result.bytes.edge, firstByte, end, asked, mediaSeconds, isBehind: verdict?.isBehind === true, wasHeld: part === undefined };
+    if (verdict?.rate !== undefined && context.frag.type === 'main') this.#host.onBehind(verdict.rate);
     fillStats(this.stats, load, this.#host.estimates(), this.#now());
     this.#host.onLoaded(result.bytes);
     this.#callbacks?.onSuccess({ url: context.url, data: wanted, code: 200 }, this.stats, context, null);

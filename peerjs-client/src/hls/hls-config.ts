@@ -1,10 +1,13 @@
 /** The configuration of hls.js for Starling's low-latency streams. Each value that differs from the default says why. */
 import type { HlsConfig, RetryConfig } from 'hls.js';
 import type { FragmentLoader } from './fragment-loader';
+import type { PlaylistLoader } from './playlist-loader';
 
 /** What the player decides. */
 export interface ConfigOptions {
   readonly loader: FragmentLoader;
+  /** Default: hls.js's own. */
+  readonly playlistLoader?: PlaylistLoader | undefined;
   /** First guess of the viewer's bandwidth, bit/s. */
   readonly bandwidth: number;
   /** URL of hls.js's worker script, or undefined to demux on the page's thread. */
@@ -12,6 +15,9 @@ export interface ConfigOptions {
   /** Log to the console. */
   readonly debug?: boolean;
 }
+
+/** The share of dropped frames that caps the rung. */
+export const droppedShare = 0.35;
 
 /** A retry policy that starts at once: a part is late after a third of a second, not after one. */
 function quick(firstByteMs: number, loadMs: number, retries: number) {
@@ -43,6 +49,7 @@ export function hlsConfig(options: ConfigOptions): Partial<HlsConfig> {
   return {
     debug: options.debug === true,
     fLoader: options.loader,
+    ...(options.playlistLoader === undefined ? {} : { pLoader: options.playlistLoader as unknown as NonNullable<HlsConfig['pLoader']> }),
     lowLatencyMode: true,
     // CMAF passes through hls.js untouched: a worker would only add two copies and a hop to each part.
     enableWorker: options.workerUrl !== undefined,
@@ -62,7 +69,7 @@ export function hlsConfig(options: ConfigOptions): Partial<HlsConfig> {
     capLevelToPlayerSize: true,
     capLevelOnFPSDrop: true,
     fpsDroppedMonitoringPeriod: 8000,
-    fpsDroppedMonitoringThreshold: 0.35,
+    fpsDroppedMonitoringThreshold: droppedShare,
     // Parts are a third of a second and cut exactly; a tolerance of 0.25 s would skip or repeat one.
     maxFragLookUpTolerance: 0.05,
     // Half of the smallest part hides rounding of timestamps, not missing media.

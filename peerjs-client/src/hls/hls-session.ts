@@ -1,13 +1,16 @@
 /** Playback by hls.js, with the swarm as its first source of media. */
-import Hls, { Events, type ErrorData, type Level, type LevelDetails } from 'hls.js';
+import Hls, { Events, type ErrorData, type FragBufferedData, type Level, type LevelDetails } from 'hls.js';
+import { ArrivalMeter } from './arrival-meter';
 import { bufferedEnd } from './buffered';
+import { ClimbMemory } from './climb-memory';
 import { partDeadline } from './deadline';
 import { createFragmentLoader, type LoadedBytes } from './fragment-loader';
-import { hlsConfig } from './hls-config';
-import { LatencyKeeper } from './latency-keeper';
+import { droppedShare, hlsConfig } from './hls-config';
+import { LatencyKeeper, startDistance } from './latency-keeper';
 import { discountParsing } from './load-timing';
 import { trackOfPlaylist } from './media-url';
 import { PartBook } from './part-book';
+import { createPlaylistLoader, PlaylistBook } from './playlist-loader';
 import { GuardedSource } from './part-source';
 import type { Rung, Session, SessionEvents } from './session';
 import { quietly, type SwarmPort } from './swarm-port';
@@ -34,14 +37,21 @@ export interface HlsSessionOptions {
   readonly onSwarmFailure: (error: unknown) => void;
 }
 
-/** With a swarm the last half part stays: a part by way of other viewers takes longer, and nearer the edge HTTP would win the race. */
-const minPartsWithSwarm = 2.75;
+/**
+ * What is kept between a part's arrival and its use, in seconds: for a swarm its last moment for asking the edge
+ * (docs/repair.md, rule 11) must not come before nearly all parts are there by way of other viewers.
+ */
+const marginWithSwarm = 0.35;
+/** The bustle of a start says nothing about what follows: seconds after the first picture until arrivals are measured. */
+const settleSeconds = 3;
 /** How often latency goes to the engine, in milliseconds. */
 const reportEvery = 1000;
 /** The back buffer is trimmed this often, in milliseconds: each trim makes hls.js look through all it holds. */
 const trimEvery = 30_000;
 /** Seconds kept behind the playhead at a trim. */
 const backBuffer = 8;
+/** Fewer frames than this in a monitoring period (8 s) are a stall, not a decoder that is too slow. */
+const fewFrames = 80;
 /** A cap that was set because frames were dropped is tried again after this. */
 const capSeconds = 60;
 
@@ -54,15 +64,23 @@ export class HlsSession implements Session {
   readonly #keeper: LatencyKeeper;
   readonly #listening = new AbortController();
   readonly #book = new PartBook();
+  readonly #playlists: PlaylistBook;
   readonly #timeline = new TimelineGuard();
+  readonly #arrivals = new ArrivalMeter();
+  readonly #climbs = new ClimbMemory();
+  /** Kinds of media whose loading has caught up with the live edge. */
+  readonly #caughtUp = new Set<string>();
   /** The newest playlists: of video and of audio. */
   readonly #details = new Map<'main' | 'audio', LevelDetails>();
   #trimmedAt = performance.now();
   #rungs: readonly Rung[] = [];
   #rung: Rung | undefined;
+  /** Index of the rung that is loaded. */
+  #loading = -1;
   #bytes: LoadedBytes = { peer: 0, feed: 0, edge: 0 };
   #target: number | undefined;
   #hasStarted = false;
+  #settledAt = Infinity;
   #isEnded = false;
   #reportedAt = 0;
   #capTimer: ReturnType<typeof setTimeout> | undefined;
@@ -71,20 +89,28 @@ export class HlsSession implements Session {
     this.#options = options;
     this.#video = options.video;
     this.swarm = options.swarm;
-    this.#keeper = new LatencyKeeper({ target: options.latency, ...(options.swarm === undefined ? {} : { minParts: minPartsWithSwarm }) });
+    this.#keeper = new LatencyKeeper({ target: options.latency, ...(options.swarm === undefined ? {} : { margin: marginWithSwarm }) });
     const source = options.swarm === undefined ? undefined : new GuardedSource(options.swarm, options.onSwarmFailure);
     const loader = createFragmentLoader({
       stream: options.stream ?? '',
       source: () => source,
       deadline: (mediaStart) => this.#deadline(mediaStart),
-      estimates: () => ({ bandwidth: this.hls.bandwidthEstimate, timeToFirstByte: this.hls.ttfbEstimate }),
+      estimates: () => ({ bandwidth: this.hls.bandwidthEstimate, timeToFirstByte: this.hls.ttfbEstimate, believed: this.#believed() }),
+      onBehind: (rate) => this.#fallBack(rate),
       onLoaded: (bytes) => this.#count(bytes),
     });
-    this.hls = new Hls(hlsConfig({ loader, bandwidth: options.bandwidth, debug: options.debug === true }));
+    this.#playlists = new PlaylistBook(options.stream ?? '', (playlist) => {
+      this.hls.targetLatency = options.latency ?? startDistance(playlist.partHoldBackMicros / 1e6, playlist.partTargetMicros / 1e6);
+    });
+    const playlistLoader = createPlaylistLoader(this.#playlists);
+    this.hls = new Hls(hlsConfig({ loader, playlistLoader, bandwidth: options.bandwidth, debug: options.debug === true }));
     this.#listen();
     this.hls.attachMedia(options.video);
     this.hls.loadSource(options.playlistUrl);
-    this.#quietly((swarm) => swarm.start());
+    this.#quietly((swarm) => {
+      swarm.on('header', ({ track, header }) => this.#playlists.note(track, header));
+      swarm.start();
+    });
   }
 
   get rungs(): readonly Rung[] {
@@ -116,6 +142,10 @@ export class HlsSession implements Session {
     return Number.isFinite(estimate) ? estimate : undefined;
   }
 
+  get playlists(): PlaylistBook['counts'] {
+    return this.#playlists.counts;
+  }
+
   get bytes(): LoadedBytes {
     return this.#bytes;
   }
@@ -130,6 +160,7 @@ export class HlsSession implements Session {
     const position = this.#livePosition();
     if (position === undefined) return;
     this.#keeper.reset();
+    this.#caughtUp.clear();
     this.#video.currentTime = position;
   }
 
@@ -150,10 +181,11 @@ export class HlsSession implements Session {
     const { holdBack, partHoldBack, partTarget, targetduration } = details;
     const decision = this.#keeper.tick({
       now: now / 1000,
-      latency: this.hls.latency,
+      latency: this.#distance(now / 1000),
       buffer: ahead,
       holdBack: partHoldBack || holdBack || targetduration * 3,
       partTarget: partTarget > 0 ? partTarget : undefined,
+      lateness: this.#arrivals.lateness,
     });
     this.#target = decision.target;
     if (decision.mustSeek) this.goLive();
@@ -167,6 +199,7 @@ export class HlsSession implements Session {
 
   recover(how: 'recover-media' | 'restart-load'): void {
     this.#keeper.reset();
+    this.#caughtUp.clear();
     if (how === 'recover-media') this.hls.recoverMediaError();
     else this.hls.startLoad(-1);
   }
@@ -183,7 +216,7 @@ export class HlsSession implements Session {
     const { events } = this.#options;
     const { signal } = this.#listening;
     hls.on(Events.MANIFEST_PARSED, (_, data) => this.#onLadder(data.levels));
-    hls.on(Events.LEVEL_SWITCHING, () => this.#announceTracks());
+    hls.on(Events.LEVEL_SWITCHING, (_, { level }) => this.#onSwitching(level));
     hls.on(Events.AUDIO_TRACK_SWITCHING, () => this.#announceTracks());
     hls.on(Events.AUDIO_TRACKS_UPDATED, () => this.#announceTracks());
     hls.on(Events.LEVEL_SWITCHED, (_, data) => {
@@ -195,7 +228,10 @@ export class HlsSession implements Session {
     hls.on(Events.AUDIO_TRACK_UPDATED, (_, { details: known }) => this.#onPlaylist('audio', known));
     hls.on(Events.LIVE_BACK_BUFFER_REACHED, () => (hls.config.backBufferLength = Infinity));
     hls.on(Events.BUFFER_RESET, () => this.#forgetPlaylists());
+    hls.on(Events.FRAG_BUFFERED, (_, data) => this.#onBuffered(data));
     hls.on(Events.FRAG_PARSED, (_, data) => discountParsing((data.part ?? data.frag).stats));
+    // Triggered before hls.js compares the share of dropped frames with this.
+    hls.on(Events.FPS_DROP, (_, { currentDecoded }) => (hls.config.fpsDroppedMonitoringThreshold = currentDecoded < fewFrames ? Infinity : droppedShare));
     hls.on(Events.FPS_DROP_LEVEL_CAPPING, () => {
       clearTimeout(this.#capTimer);
       this.#capTimer = setTimeout(() => (hls.autoLevelCapping = -1), capSeconds * 1000);
@@ -219,6 +255,27 @@ export class HlsSession implements Session {
     this.#options.events.onRungs(this.#rungs);
   }
 
+  #onSwitching(index: number): void {
+    const from = this.hls.levels[this.#loading]?.maxBitrate ?? 0;
+    const to = this.hls.levels[index]?.maxBitrate ?? 0;
+    const isTooMuch = this.hls.autoLevelEnabled && to < from && this.hls.bandwidthEstimate < from / this.hls.config.abrBandWidthFactor;
+    if (isTooMuch) this.#climbs.noteFall(performance.now() / 1000, from);
+    this.#loading = index;
+    this.#announceTracks();
+  }
+
+  /** The line carries less than the rung. hls.js would average over seconds that the buffer does not have. */
+  #fallBack(rate: number): void {
+    if (rate < this.hls.bandwidthEstimate) this.hls.bandwidthEstimate = rate;
+  }
+
+  #believed(): number {
+    const bitrates = this.hls.levels.map((level) => level.maxBitrate);
+    const own = bitrates[this.hls.loadLevel] ?? 0;
+    const above = bitrates.filter((bitrate) => bitrate > own);
+    return this.#climbs.believed(performance.now() / 1000, own, above.length === 0 ? undefined : Math.min(...above));
+  }
+
   #announceTracks(): void {
     const video = this.#rungs[this.hls.loadLevel]?.name;
     const audioUrl = this.hls.audioTracks[this.hls.audioTrack]?.url;
@@ -230,6 +287,9 @@ export class HlsSession implements Session {
   #onPlaylist(kind: 'main' | 'audio', details: LevelDetails): void {
     this.#details.set(kind, details);
     const moved = this.#timeline.mend(kind, [...details.fragments, details.fragmentHint ?? null]);
+    const now = performance.now() / 1000;
+    if (moved !== 0) this.#arrivals.clear();
+    else if (details.live && details.advanced && details.partList !== null) this.#arrivals.noteEdge(now, details.edge, details.endCC);
     if (moved !== 0) this.hls.logger.warn(`[starling] moved the ${kind} playlist by ${moved.toFixed(3)} s to its place`);
     this.#mend(details);
   }
@@ -238,6 +298,24 @@ export class HlsSession implements Session {
     this.#details.clear();
     this.#book.clear();
     this.#timeline.clear();
+    this.#arrivals.clear();
+    this.#caughtUp.clear();
+  }
+
+  /** Tells the meter when a part came; what is loaded to catch up with the live edge was there before. */
+  #onBuffered({ part, frag }: FragBufferedData): void {
+    const kind = frag.type === 'audio' ? 'audio' : 'main';
+    const newest = this.#details.get(kind)?.partList?.at(-1);
+    if (part === null || newest === undefined) return;
+    const now = performance.now() / 1000;
+    if (part.end >= newest.end - 0.01) this.#caughtUp.add(kind);
+    if (this.#caughtUp.has(kind) && now >= this.#settledAt) this.#arrivals.note(now, part.end, frag.cc);
+  }
+
+  /** Seconds from the playhead to the live edge. */
+  #distance(now: number): number {
+    const edge = this.#arrivals.edge(now);
+    return edge === undefined ? this.hls.latency : edge - this.#video.currentTime;
   }
 
   #mend(details: LevelDetails): void {
@@ -262,8 +340,10 @@ export class HlsSession implements Session {
   }
 
   #onStarted(): void {
+    const now = performance.now() / 1000;
     this.#hasStarted = true;
-    this.#keeper.noteStart(performance.now() / 1000);
+    this.#settledAt = now + settleSeconds;
+    this.#keeper.noteStart(now);
   }
 
   /** Where playback should be now. */
@@ -272,7 +352,7 @@ export class HlsSession implements Session {
     if (details === null || !details.live) return undefined;
     const target = this.#target ?? this.#options.latency ?? this.hls.targetLatency;
     if (target === null) return undefined;
-    return Math.max(details.edge + details.age - target, details.fragmentStart);
+    return Math.max((this.#arrivals.edge(performance.now() / 1000) ?? details.edge + details.age) - target, details.fragmentStart);
   }
 
   #deadline(mediaStart: number): number {

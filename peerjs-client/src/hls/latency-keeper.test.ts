@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LatencyKeeper, type LatencyRules } from './latency-keeper';
+import { seeded } from '../wire/testing.js';
+import { ArrivalMeter } from './arrival-meter';
+import { LatencyKeeper, startDistance, type LatencyRules } from './latency-keeper';
 
-const part = 1 / 3;
+const third = 1 / 3;
 
 interface Run {
   readonly latencies: number[];
@@ -11,17 +13,27 @@ interface Run {
   jumps: number;
 }
 
+interface Options {
+  readonly startLatency?: number;
+  /** Seconds that the part which is complete at `t` takes. */
+  readonly delay?: (t: number) => number;
+  readonly rules?: LatencyRules;
+  readonly isStart?: boolean;
+  readonly part?: number;
+}
+
 /**
- * A player at the live edge: parts of a third of a second come `delay(t)` seconds after they are complete; the playhead
- * moves at the keeper's rate and stands still when the buffer is empty.
+ * A player at the live edge: parts come `delay(t)` seconds after they are complete; the playhead moves at the keeper's
+ * rate and stands still when the buffer is empty.
  */
-function play(seconds: number, options: { startLatency?: number; delay?: (t: number) => number; rules?: LatencyRules; isStart?: boolean } = {}): Run {
+function play(seconds: number, options: Options = {}): Run {
+  const { part = third, delay = () => 0.05 } = options;
   const keeper = new LatencyKeeper(options.rules);
-  const delay = options.delay ?? (() => 0.05);
+  const meter = new ArrivalMeter();
   const run: Run = { latencies: [], rates: new Set(), targets: [], stalls: 0, jumps: 0 };
   const step = 0.05;
   if (options.isStart === true) keeper.noteStart(0);
-  let position = -(options.startLatency ?? 1);
+  let position = -(options.startLatency ?? startDistance(3 * part, part));
   let rate = 1;
   let buffered = 0;
   let isStalled = false;
@@ -29,6 +41,7 @@ function play(seconds: number, options: { startLatency?: number; delay?: (t: num
   for (let t = 0; t < seconds; t += step) {
     while (next * part + delay(next * part) <= t) {
       buffered = Math.max(buffered, next * part);
+      meter.note(next * part + delay(next * part), next * part, 0);
       next++;
     }
     if (isStalled) isStalled = buffered - position < 0.3;
@@ -41,7 +54,8 @@ function play(seconds: number, options: { startLatency?: number; delay?: (t: num
       }
       isStalled = true;
     }
-    const decision = keeper.tick({ now: t, latency: t - position, buffer: buffered - position, holdBack: 1, partTarget: part });
+    const latency = (meter.edge(t) ?? t) - position;
+    const decision = keeper.tick({ now: t, latency, buffer: buffered - position, holdBack: 3 * part, partTarget: part, lateness: meter.lateness });
     rate = decision.rate;
     if (decision.mustSeek) {
       run.jumps++;
@@ -55,48 +69,74 @@ function play(seconds: number, options: { startLatency?: number; delay?: (t: num
 }
 
 const last = (run: Run) => run.latencies.at(-1) ?? Number.NaN;
+const at = (run: Run, second: number) => run.latencies[second * 20] ?? Number.NaN;
 
 describe('LatencyKeeper', () => {
-  it('closes the distance of a slow start by speed, at most 1.1', () => {
-    const run = play(10, { startLatency: 1.5, rules: { target: 1 } });
-    expect(last(run)).toBeLessThan(1.1);
+  it('starts a part behind the hold-back and is near the edge ten seconds later', () => {
+    const run = play(60);
+    expect(run.latencies[1]).toBeGreaterThan(1.25);
+    expect(at(run, 10)).toBeLessThan(0.85);
     expect(run.stalls).toBe(0);
     expect(Math.max(...run.rates)).toBeLessThanOrEqual(1.1);
   });
 
-  it('goes nearer while parts come in time, and never below two parts and a bit', () => {
-    const run = play(180);
-    expect(last(run)).toBeLessThan(0.9);
-    expect(Math.min(...run.latencies)).toBeGreaterThan(2.1 * part);
-    expect(run.stalls).toBe(0);
-    expect(play(3600, { delay: () => 0 }).stalls).toBe(0);
-    expect(Math.min(...play(180, { rules: { minParts: 2.75 } }).latencies)).toBeGreaterThan(2.6 * part);
+  it('goes as near as parts come in time, and never below two parts', () => {
+    expect(last(play(60, { delay: () => 0.05 }))).toBeLessThan(0.8);
+    expect(Math.min(...play(3600, { delay: () => 0 }).latencies)).toBeGreaterThan(1.9 * third);
+    const shared = play(120, { rules: { margin: 0.35 } });
+    expect(last(shared)).toBeGreaterThan(third + 0.3);
+    expect(shared.stalls).toBe(0);
   });
 
-  it('leaves the distance alone where parts come late but in time', () => {
-    const run = play(120, { delay: (t) => 0.1 + 0.25 * Math.abs(Math.sin(t)) });
+  it('keeps the distance that late parts need', () => {
+    const random = seeded(1);
+    const delays = new Map<number, number>();
+    const delay = (t: number) => delays.get(t) ?? delays.set(t, 0.1 + 0.4 * random()).get(t) ?? 0;
+    const run = play(300, { delay });
     expect(run.stalls).toBe(0);
-    expect(Math.abs(last(run) - 1)).toBeLessThan(0.15);
+    expect(last(run)).toBeGreaterThan(0.9);
+    expect(last(run)).toBeLessThan(1.25);
   });
 
-  it('backs off after stalls by a bounded step, and comes back', () => {
-    const run = play(600, { delay: (t) => (t > 20 && t < 60 && Math.floor(t) % 7 === 0 ? 1.4 : 0.05) });
+  it('plays a fifth of a second in parts within seven tenths', () => {
+    const run = play(60, { part: 0.2, rules: { margin: 0.35 }, delay: (t) => 0.03 + 0.06 * Math.abs(Math.sin(t)) });
+    expect(run.stalls).toBe(0);
+    expect(at(run, 10)).toBeLessThan(0.75);
+    expect(last(run)).toBeLessThan(0.72);
+  });
+
+  it('backs off after stalls by a bounded step, and comes back within half a minute', () => {
+    const isBad = (t: number) => t > 20 && t < 60 && Math.floor(t) % 7 === 0;
+    const run = play(100, { delay: (t) => (isBad(t) ? 1.4 : 0.05) });
     expect(run.stalls).toBeGreaterThan(0);
     expect(Math.max(...run.targets)).toBeLessThanOrEqual(2);
-    expect(last(run)).toBeLessThan(1.05);
+    expect(last(run)).toBeLessThan(0.9);
+  });
+
+  it('gives one short stall back within ten seconds', () => {
+    const run = play(60, { delay: (t) => (Math.abs(t - 20) < 0.1 ? 0.9 : 0.05) });
+    expect(run.stalls).toBeLessThanOrEqual(1);
+    expect(at(run, 32)).toBeLessThan(0.85);
   });
 
   it('jumps when the edge is far ahead, once', () => {
     const run = play(30, { startLatency: 9 });
     expect(run.jumps).toBe(1);
-    expect(last(run)).toBeLessThan(1.1);
+    expect(last(run)).toBeLessThan(1);
   });
 
   it('jumps over the gap of a slow start where the media is there, once, and not later', () => {
-    const jumped = play(4, { startLatency: 1.9, isStart: true, delay: () => 0 });
+    const jumped = play(4, { startLatency: 2.2, isStart: true, delay: () => 0 });
     expect(jumped).toMatchObject({ jumps: 1, stalls: 0 });
-    expect(jumped.latencies[20]).toBeLessThan(1.1);
-    expect(play(20, { startLatency: 1.9 }).jumps).toBe(0);
+    expect(jumped.latencies[20]).toBeLessThan(1.4);
+    expect(play(20, { startLatency: 2.2 }).jumps).toBe(0);
+  });
+
+  it('jumps over more than a second of media that is there, and not over media that is not', () => {
+    expect(play(10, { startLatency: 2.8 }).jumps).toBe(1);
+    const behind = { now: 0, latency: 2.4, buffer: 1.4, holdBack: 1, partTarget: third, lateness: 0 };
+    expect(new LatencyKeeper().tick(behind).mustSeek).toBe(false);
+    expect(new LatencyKeeper().tick({ ...behind, buffer: 2.3 }).mustSeek).toBe(true);
   });
 
   it('keeps a target asked for by the page', () => {
@@ -104,6 +144,18 @@ describe('LatencyKeeper', () => {
     expect(Math.abs(last(run) - 3)).toBeLessThan(0.1);
     const near = play(120, { startLatency: 1, rules: { target: 0.6 } });
     expect(last(near)).toBeLessThan(0.75);
+  });
+
+  it('follows the hold-back where there are no parts', () => {
+    const keeper = new LatencyKeeper();
+    const sample = { now: 0, latency: 6, buffer: 4, holdBack: 6, partTarget: undefined };
+    expect(keeper.tick(sample)).toEqual({ rate: 1, target: 6, mustSeek: false });
+  });
+
+  it('slows down when it is nearer than it should be', () => {
+    const run = play(30, { startLatency: 0.4, rules: { target: 0.9 }, delay: () => 0 });
+    expect(Math.min(...run.rates)).toBe(0.95);
+    expect(Math.abs(last(run) - 0.9)).toBeLessThan(0.15);
   });
 
   it('does not flutter: few distinct speeds, none near the target', () => {

@@ -2,9 +2,11 @@
  * Keeps playback at a steady, small distance from the live edge.
  *
  * hls.js speeds up only while more than a second is buffered, which never happens at a hold-back of a second, and each
- * stall moves its target away for good. So the player keeps the distance itself: it starts at the playlist's hold-back,
- * goes nearer while the buffer proves that parts come in time, backs off by a bounded step after a stall, and closes
- * small differences by a change of speed that nobody hears. Pure: no clock, no element.
+ * stall moves its target away for good. So the player keeps the distance itself. A part must be there when the playhead
+ * reaches its start, and comes when it is complete: the least distance is its duration, and what it comes late, and a
+ * margin for what follows. The lateness is measured (arrival-meter.ts). Until it is known, playback stays a part further
+ * back than the playlist's hold-back, since a start is the busiest time of all; differences are closed by a change of
+ * speed that nobody hears. Pure: no clock, no element.
  */
 
 /** What is observed at each tick. Seconds, `now` included. */
@@ -18,6 +20,8 @@ export interface LatencySample {
   readonly holdBack: number;
   /** PART-TARGET, or undefined for a playlist without parts. */
   readonly partTarget: number | undefined;
+  /** How much later than the earliest nearly all parts come; undefined while unknown. */
+  readonly lateness?: number | undefined;
 }
 
 /** What to do now. */
@@ -32,44 +36,58 @@ export interface LatencyDecision {
 
 /** Bounds of the policy. Seconds. */
 export interface LatencyRules {
-  /** A fixed target asked for by the page; the hold-back when undefined. */
+  /** A fixed target asked for by the page, only backed off from. Default: by measurement. */
   readonly target?: number | undefined;
-  /** How near the target may come, in parts. Default 2.25. */
-  readonly minParts?: number;
+  /** What is kept between a part's arrival and its use. Default 0.2. */
+  readonly margin?: number;
   /** Fastest catch-up. Above 1.1 voices sound hurried. Default 1.1. */
   readonly maxRate?: number;
 }
 
-/** The buffer that must always be left for the target to move nearer. */
-const comfortable = 0.4;
-/** A buffer that fell below this is a near miss: back off before it becomes a stall. */
-const nearMiss = 0.15;
-/** How long the buffer is watched before the target moves. */
-const window = 6;
-/** After a stall the target stays where it is for so long. */
-const caution = 20;
-const stallStep = 0.3;
+/** Two parts is the least that the draft allows a server to ask for (PART-HOLD-BACK, section 4.4.3.8). */
+const minParts = 2;
+/** The target is never further from the live edge than the hold-back and so much. */
 const maxBackOff = 1;
-const nearStep = 0.05;
+/** The target comes nearer by so much a second. */
+const approach = 0.1;
+/** A stall shows that the measured lateness was not all: the target moves away, and this is given back over a quiet time. */
+const stallStep = 0.15;
+const maxStallOffset = 0.6;
+const giveBack = 0.02;
+/** A buffer below this is a near miss, which is answered like a third of a stall, once a second at the most. */
+const nearMiss = 0.1;
+const nearMissStep = 0.05;
 /** Differences that are not worth a change of speed, and those that end one. */
-const dullness = 0.08;
+const dullness = 0.06;
 const settled = 0.02;
+/** How hard a difference is followed: by this share of it a second. */
+const gain = 0.4;
+const slowRate = 0.95;
 /** Beyond this distance from the target the player jumps, whatever is buffered. */
 const jumpDistance = 2.5;
+/** Beyond this one it jumps within what is buffered: closing it by speed would take a quarter of a minute. */
+const bufferedJump = 1.2;
 /**
  * At the first picture and right after a stall the viewer has no picture in motion to lose: then the player jumps over
  * smaller distances too, within what is buffered.
  */
-const startJump = { distance: 0.3, seconds: 1.5 } as const;
+const startJump = { distance: 0.4, seconds: 1.5 } as const;
 const stallJump = { distance: 0.8, seconds: 3 } as const;
+/** What a jump leaves in the buffer. */
+const leftByJump = 0.4;
+
+/** Where to start: seconds behind the live edge of a playlist with these targets. */
+export function startDistance(holdBack: number, partTarget: number): number {
+  return holdBack + partTarget;
+}
 
 /** The state machine. One a playback. */
 export class LatencyKeeper {
   readonly #rules: LatencyRules;
+  #target: number | undefined;
+  #tickedAt: number | undefined;
   #offset = 0;
-  #lowest = Infinity;
-  #watchedSince: number | undefined;
-  #lastStall = -Infinity;
+  #missedAt = -Infinity;
   #rate = 1;
   #jump = { above: Infinity, until: -Infinity };
 
@@ -85,21 +103,17 @@ export class LatencyKeeper {
   /** Playback stood still for want of media until `now` (seconds). */
   noteStall(now: number): void {
     this.#jump = { above: stallJump.distance, until: now + stallJump.seconds };
-    this.#lastStall = now;
-    this.#offset = Math.min(Math.max(this.#offset, 0) + stallStep, maxBackOff);
-    this.#restartWatch();
+    this.#offset = Math.min(this.#offset + stallStep, maxStallOffset);
   }
 
-  /** The buffer was interrupted for a reason of ours (seek, pause, rung fixed by hand): forget what was observed. */
+  /** Playback was interrupted for a reason of ours (seek, pause, rung fixed by hand). */
   reset(): void {
     this.#rate = 1;
-    this.#restartWatch();
   }
 
   /** Takes an observation, to be called a few times a second while playing. */
   tick(sample: LatencySample): LatencyDecision {
-    this.#watch(sample);
-    const target = this.#target(sample);
+    const target = this.#nextTarget(sample);
     const distance = sample.latency - target;
     if (distance > jumpDistance || this.#canJump(sample, distance)) {
       this.#jump = { above: Infinity, until: -Infinity };
@@ -111,52 +125,37 @@ export class LatencyKeeper {
   }
 
   #canJump(sample: LatencySample, distance: number): boolean {
-    return sample.now < this.#jump.until && distance > this.#jump.above && sample.buffer - distance > comfortable;
+    const above = sample.now < this.#jump.until ? Math.min(this.#jump.above, bufferedJump) : bufferedJump;
+    return distance > above && sample.buffer - distance > leftByJump;
   }
 
-  #target(sample: LatencySample): number {
-    // A distance asked for by the page is not improved upon, only backed off from.
-    if (this.#rules.target !== undefined) return this.#rules.target + Math.max(this.#offset, 0);
-    const base = sample.holdBack;
-    // Two parts is what the draft asks of a hold-back at the least (PART-HOLD-BACK, section 4.4.3.8); a little more
-    // covers the append.
-    const floor = Math.min(base, sample.partTarget === undefined ? base : (this.#rules.minParts ?? 2.25) * sample.partTarget);
-    return Math.max(base + this.#offset, floor);
-  }
-
-  #watch(sample: LatencySample): void {
-    this.#watchedSince ??= sample.now;
-    this.#lowest = Math.min(this.#lowest, sample.buffer);
-    if (sample.now - this.#watchedSince < window) return;
-    if (this.#lowest < nearMiss) {
-      this.#offset = Math.min(this.#offset + nearStep * 2, maxBackOff);
-    } else if (this.#lowest > comfortable && sample.now - this.#lastStall > caution && this.#isSettled(sample)) {
-      const spare = this.#lowest - comfortable;
-      // What was added after a stall is given back quickly, half of the spare at a time; new ground is gained slowly.
-      this.#offset = this.#offset > 0 ? Math.max(this.#offset - Math.max(spare / 2, nearStep), 0) : this.#offset - Math.min(nearStep, spare);
+  #nextTarget(sample: LatencySample): number {
+    const passed = Math.max(sample.now - (this.#tickedAt ?? sample.now), 0);
+    this.#tickedAt = sample.now;
+    this.#offset = Math.max(this.#offset - giveBack * passed, 0);
+    if (sample.buffer < nearMiss && sample.now - this.#missedAt >= 1) {
+      this.#missedAt = sample.now;
+      this.#offset = Math.min(this.#offset + nearMissStep, maxStallOffset);
     }
-    // The floor may hold the target: do not run away below it.
-    const base = this.#rules.target ?? sample.holdBack;
-    this.#offset = Math.max(this.#offset, this.#target(sample) - base);
-    this.#restartWatch();
+    const wanted = Math.min(this.#wanted(sample) + this.#offset, (this.#rules.target ?? sample.holdBack) + maxBackOff);
+    // Away at once, since the next part may be late too; nearer step by step.
+    this.#target = Math.max(wanted, (this.#target ?? wanted) - approach * passed);
+    return this.#target;
   }
 
-  #isSettled(sample: LatencySample): boolean {
-    return sample.latency - this.#target(sample) < 2 * dullness;
-  }
-
-  #restartWatch(): void {
-    this.#watchedSince = undefined;
-    this.#lowest = Infinity;
+  #wanted({ holdBack, partTarget, lateness }: LatencySample): number {
+    if (this.#rules.target !== undefined) return this.#rules.target;
+    if (partTarget === undefined) return holdBack;
+    if (lateness === undefined) return startDistance(holdBack, partTarget);
+    return Math.max(partTarget + lateness + (this.#rules.margin ?? 0.2), minParts * partTarget);
   }
 
   #nextRate(distance: number, buffer: number): number {
     const max = this.#rules.maxRate ?? 1.1;
-    if (distance < -3 * dullness) return 0.96; // nearer than asked: the next late part would stall
-    const isChasing = this.#rate > 1;
-    if (buffer < 2 * nearMiss || distance < (isChasing ? settled : dullness)) return 1;
-    const wanted = 1 + distance * 0.2;
+    // Nearer than asked: the next late part would stall.
+    if (distance < (this.#rate < 1 ? -settled : -2 * dullness)) return slowRate;
+    if (buffer < 2 * nearMiss || distance < (this.#rate > 1 ? settled : dullness)) return 1;
     // Steps of 2 %: every change of rate makes the browser re-plan its audio.
-    return Math.min(max, Math.max(1.02, Math.round(wanted * 50) / 50));
+    return Math.min(max, Math.max(1.02, Math.round((1 + distance * gain) * 50) / 50));
   }
 }

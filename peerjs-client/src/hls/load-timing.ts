@@ -9,12 +9,13 @@
  *
  * So the transfer time told is the time between the first and the last byte on the network, wherever it lies relative
  * to the request, and:
- *  - slower than real time (hls.js waited longer than the media lasts, and the transfer itself took longer): told as
- *    measured; the rung is too high. A long transfer that hls.js did not wait for is only the spread of the slices' paths;
+ *  - slower than real time (hls.js waited longer than the media lasts, the transfer itself took longer, and playback falls
+ *    behind, see pace.ts): told as measured; the rung is too high. A long transfer alone is only the spread of the slices' paths;
  *  - all from the edge by request: told as measured; that is the viewer's own link;
  *  - else a push says only that the link carries *at least* that much: told as the larger of the measured rate and the
  *    present estimate, so that it can raise the estimate and never lowers it. A busy page handles many chunks at once and
- *    would see an endless rate, so a push is believed up to three times the rung's own bitrate: enough for the next rung.
+ *    would see an endless rate, and a neighbour in the same house is faster than the line: so a push is believed up to
+ *    a rate that lets the next rung be tried (climb-memory.ts).
  *
  * hls.js adds its parsing time to every sample. Without a correction, telling it its own estimate would wear the
  * estimate down by that time at every part: see {@link discountParsing}.
@@ -41,6 +42,8 @@ export interface SwarmLoad {
   readonly asked: number;
   /** Duration of the media in seconds. */
   readonly mediaSeconds: number;
+  /** It ended further after the part before it than it lasts (pace.ts). */
+  readonly isBehind: boolean;
   /** True for media put together from older parts, whose times say nothing about the network's rate. */
   readonly wasHeld: boolean;
 }
@@ -51,24 +54,24 @@ export interface Estimates {
   readonly bandwidth: number;
   /** Milliseconds. */
   readonly timeToFirstByte: number;
+  /** bit/s up to which a push is believed. */
+  readonly believed: number;
 }
 
 /** Shorter transfers than this say more about timers than about the network. */
 const minTransferMs = 4;
-/** A push is believed up to this multiple of its own bitrate. */
-const maxPushGain = 3;
 /** At most this share of the bytes by request, and the load counts as a push. */
 const requestedShare = 0.9;
 
 /** How long the transfer is told to have taken, in milliseconds. */
-export function transferTime(load: SwarmLoad, bandwidth: number): number {
+export function transferTime(load: SwarmLoad, { bandwidth, believed }: Pick<Estimates, 'bandwidth' | 'believed'>): number {
   const realTime = load.mediaSeconds * 1000;
   const measured = Math.max(load.end - load.firstByte, minTransferMs);
   const neutral = bandwidth > 0 && Number.isFinite(bandwidth) ? (load.size * 8000) / bandwidth : measured;
   if (load.wasHeld) return neutral;
-  if (measured > realTime && load.end - load.asked > realTime) return measured;
+  if (load.isBehind && measured > realTime && load.end - load.asked > realTime) return measured;
   if (load.requested >= requestedShare * load.size) return measured;
-  return Math.min(Math.max(measured, realTime / maxPushGain), neutral);
+  return Math.min(Math.max(measured, (load.size * 8000) / believed), neutral);
 }
 
 /** Transfer times told for loads that came from the swarm, until they are parsed. */
@@ -76,7 +79,7 @@ const told = new WeakMap<object, number>();
 
 /** Writes the statistics of a load that ended at `now` so that hls.js samples {@link transferTime}. */
 export function fillStats(stats: WritableStats, load: SwarmLoad, estimates: Estimates, now: number): void {
-  const transfer = transferTime(load, estimates.bandwidth);
+  const transfer = transferTime(load, estimates);
   const first = now - transfer;
   // A time to first byte equal to the estimate leaves the estimate alone and is subtracted whole.
   stats.loading.start = first - estimates.timeToFirstByte;

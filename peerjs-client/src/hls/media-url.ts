@@ -13,6 +13,7 @@ export interface MediaAddress {
 
 const mediaPath = /\/([A-Za-z0-9_-][\w.-]{0,63}\/[A-Za-z0-9_-][\w.-]{0,63})\/([A-Za-z0-9_-][\w.-]{0,63})\/(\d{1,16})(?:\.(\d{1,6}))?\.m4s$/;
 const playlistPath = /\/([A-Za-z0-9_-][\w.-]{0,63})\/index\.m3u8$/;
+const mediaPlaylistPath = /\/([A-Za-z0-9_-][\w.-]{0,63}\/[A-Za-z0-9_-][\w.-]{0,63})\/([A-Za-z0-9_-][\w.-]{0,63})\/index\.m3u8$/;
 const multivariantPath = /^(.*\/)?([A-Za-z0-9_-][\w.-]{0,63}\/[A-Za-z0-9_-][\w.-]{0,63})\/index\.m3u8$/;
 
 function pathOf(url: string): string {
@@ -33,6 +34,12 @@ export function parseMediaUrl(url: string): MediaAddress | undefined {
 /** The track that a media playlist URL belongs to: `…/v720/index.m3u8` is `v720`. */
 export function trackOfPlaylist(url: string): string | undefined {
   return playlistPath.exec(pathOf(url))?.[1];
+}
+
+/** Parses a media playlist's URL, `…/APP/NAME/TRACK/index.m3u8`; undefined for anything else. */
+export function parsePlaylistUrl(url: string): { readonly stream: string; readonly track: string } | undefined {
+  const [, stream, track] = mediaPlaylistPath.exec(pathOf(url)) ?? [];
+  return stream === undefined || track === undefined ? undefined : { stream, track };
 }
 
 /** Where a stream lives. */

@@ -25,6 +25,8 @@ export class NativeSession implements Session {
   readonly targetLatency = undefined;
   readonly bandwidth = undefined;
   readonly bytes = noBytes;
+  /** The browser loads its playlists unseen. */
+  readonly playlists = { written: 0, loaded: 0 };
   readonly #video: WithStartDate;
   readonly #listening = new AbortController();
 

@@ -40,6 +40,8 @@ export interface Session {
   readonly bandwidth: number | undefined;
   /** Media bytes by source since the session began. */
   readonly bytes: LoadedBytes;
+  /** Playlists that the viewer wrote itself from pushed headers, and those that the edge sent. */
+  readonly playlists: { readonly written: number; readonly loaded: number };
   /** Back to the live edge. */
   goLive(): void;
   noteStall(ms: number): void;

@@ -264,6 +264,7 @@ export class StarlingPlayer extends HTMLElement {
       bytes,
       rates: this.#rates.rates,
       offload: offloadOf(bytes),
+      playlists: session?.playlists ?? { written: 0, loaded: 0 },
       p2p: !optionsFromAttributes(this).p2p ? 'off' : provider?.isAvailable === true && playback?.location !== undefined ? 'on' : 'unavailable',
       swarmState: fromSwarm?.state ?? '',
       peers: fromSwarm?.peers ?? [],

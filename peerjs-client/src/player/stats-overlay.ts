@@ -8,7 +8,7 @@ const sources = ['peer', 'feed', 'edge'] as const;
 const sourceNames = { peer: 'From viewers', feed: 'Edge feed', edge: 'Edge HTTP' } as const;
 const shownPeers = 8;
 
-type RowName = (typeof sources)[number] | 'sent' | 'latency' | 'buffer' | 'rung' | 'bandwidth' | 'startup' | 'stalls' | 'dropped' | 'swarm';
+type RowName = (typeof sources)[number] | 'sent' | 'latency' | 'buffer' | 'rung' | 'bandwidth' | 'startup' | 'stalls' | 'dropped' | 'playlists' | 'swarm';
 
 /** The overlay. */
 export class StatsOverlay {
@@ -26,7 +26,7 @@ export class StatsOverlay {
       ...sources.flatMap((source) => this.#row(source, sourceNames[source], h('i', { class: `key ${source}` }))),
       ...this.#row('sent', 'Sent to viewers'), ...this.#row('latency', 'Latency'), ...this.#row('buffer', 'Buffer'),
       ...this.#row('rung', 'Quality'), ...this.#row('bandwidth', 'Bandwidth'), ...this.#row('startup', 'Start-up'), ...this.#row('stalls', 'Stalls'),
-      ...this.#row('dropped', 'Dropped frames'), ...this.#row('swarm', 'Swarm'));
+      ...this.#row('dropped', 'Dropped frames'), ...this.#row('playlists', 'Playlists'), ...this.#row('swarm', 'Swarm'));
     const head = h('thead', {}, h('tr', {}, h('th', {}, 'Viewer'), h('th', {}, 'Role'), h('th', {}, 'Round trip')));
     this.#table = h('table', {}, head, this.#peers);
     this.element = h('section', { class: 'overlay', 'aria-label': 'Statistics', hidden: true },
@@ -61,6 +61,7 @@ export class StatsOverlay {
     this.#set('startup', formatMs(stats.startup));
     this.#set('stalls', stats.stalls === 0 ? '0' : `${stats.stalls} (${formatMs(stats.stallMs)})`);
     this.#set('dropped', String(stats.droppedFrames));
+    this.#set('playlists', `${stats.playlists.written} own, ${stats.playlists.loaded} asked for`);
     this.#set('swarm', stats.p2p === 'on' ? [stats.swarmState, `${stats.peers.length} viewers`].filter((word) => word !== '').join(', ') : stats.p2p);
     this.#showPeers(stats.peers);
   }

@@ -53,6 +53,8 @@ export interface PlayerStats {
   readonly rates: ByteCounts;
   /** Share of the media bytes that came from other viewers, 0 to 1; undefined before any. */
   readonly offload: number | undefined;
+  /** Playlists that the viewer wrote itself, and those that it asked the edge for. */
+  readonly playlists: { readonly written: number; readonly loaded: number };
   readonly p2p: 'on' | 'off' | 'unavailable';
   readonly swarmState: string;
   readonly peers: readonly PeerRow[];

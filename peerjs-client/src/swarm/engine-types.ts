@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { WebSocketFactory } from '../socket.js';
+import type { PartHeader } from '../wire/part-header.js';
 import type { Subtle } from '../wire/verifier.js';
 import type { PartId } from './part-id.js';
 
@@ -132,6 +133,8 @@ export interface EngineStats {
 export interface EngineEvents {
   /** Once a second while running. */
   stats: EngineStats;
+  /** A header was verified: the part exists, wherever its bytes are. */
+  header: { readonly track: string; readonly header: PartHeader };
   /** A neighbour came, or went and why. */
   peer: { readonly id: string; readonly state: 'ready' | 'closed'; readonly why: string };
   /** A peer sent bytes that fail verification, or the tracker banned it. */

@@ -21,6 +21,8 @@ import type { PeerLinkContext } from './peer-link.js';
 import { Qoe } from './qoe.js';
 import type { Sender } from './receiver.js';
 import { Ticker } from './ticker.js';
+import { UplinkKeeper } from './uplink-keeper.js';
+import { pageUplinkStore } from './uplink-memory.js';
 
 export type { Counters, EngineEvents, EngineOptions, EngineState, EngineStats, LoadOptions, LoadResult, NeighbourStats, RequestTiming } from './engine-types.js';
 export type { PartId } from './part-id.js';
@@ -43,7 +45,7 @@ const SLOW_TICK_MS = 1_000;
 export class SwarmEngine {
   private readonly env: Environment;
   private readonly clock: Clock;
-  private readonly uplink: number;
+  private readonly uplink: UplinkKeeper;
   private readonly addresses: Addresses;
   private readonly events = new Emitter<EngineEvents>();
   private readonly counters = new ByteCounters();
@@ -70,7 +72,10 @@ export class SwarmEngine {
     const { clock, fetch, createSocket, random, subtle } = this.env;
     this.clock = clock;
     const canShare = o.peers !== false && this.env.createPeerConnection !== undefined && subtle !== undefined;
-    this.uplink = canShare ? Math.max(0, o.uplink ?? DEFAULT_UPLINK) : 0;
+    this.uplink = new UplinkKeeper({
+      limit: canShare ? Math.max(0, o.uplink ?? DEFAULT_UPLINK) : 0, now: clock.now(), store: pageUplinkStore(), wallClock: Date.now,
+      setPace: (bitsPerSecond) => this.plane.uploader.setUplink(bitsPerSecond), tell: () => this.tracker?.beaconNow(),
+    });
     this.addresses = new Addresses(o.baseUrl, o.stream);
     const { counters } = this;
     this.reader = new CatalogReader({ url: this.addresses.catalog, clock, fetch, random, subtle });
@@ -83,7 +88,7 @@ export class SwarmEngine {
       url: this.addresses.feed, createSocket, random, clock, context: () => this.linkContext(),
     });
     this.plane = new MediaPlane({
-      clock, counters, stream: o.stream, uplink: this.uplink, fetch,
+      clock, counters, stream: o.stream, uplink: this.uplink.pace, seed: Math.floor(random() * 2 ** 32), fetch,
       links: {
         link: (id) => (id === EDGE_ID ? this.feed.link : this.neighbours.get(id)),
         isUp: (id) => (id === EDGE_ID ? this.feed.link?.isReady === true : this.neighbours.isUp(id)),
@@ -98,6 +103,7 @@ export class SwarmEngine {
       onBad: (sender, track, id, chunk) => this.bad(sender, track, id, chunk),
       onSlow: (id) => this.tracker?.lost(id, 'slow'),
       onPeerByte: (now) => void (this.firstPeerByteAt ??= now),
+      onHeader: (track, header) => this.events.emit('header', { track, header }),
     });
     this.ticker = new Ticker(clock, (now) => this.tick(now));
   }
@@ -194,7 +200,7 @@ export class SwarmEngine {
   private collected(): EngineParts {
     const { state, reason, counters, qoe, neighbours, plane, feed, uplink } = this;
     return {
-      state, reason, counters, qoe, neighbours, plane, feed, uplink, stream: this.o.stream, viewerId: this.welcome?.id, tracks: this.wanted,
+      state, reason, counters, qoe, neighbours, plane, feed, uplink: uplink.rate, stream: this.o.stream, viewerId: this.welcome?.id, tracks: this.wanted,
       trackerConnected: this.tracker?.connected === true,
       firstPeerByteMs: this.firstPeerByteAt === undefined ? undefined : this.firstPeerByteAt - this.startedAt,
     };
@@ -229,7 +235,7 @@ export class SwarmEngine {
   private join(catalog: Catalog): void {
     this.tracker = new TrackerClient({
       url: this.addresses.tracker(this.o.trackerUrl ?? catalog.tracker), stream: this.o.stream, session: this.session,
-      uplink: this.mayShare ? this.uplink : 0, browser: browserFamily(pageUserAgent()),
+      uplink: () => (this.mayShare ? this.uplink.rate : 0), browser: browserFamily(pageUserAgent()),
       ...(this.o.token === undefined ? {} : { token: this.o.token }),
       clock: this.clock, createSocket: this.env.createSocket, random: this.env.random, beacon: () => collectBeacon(this.collected()),
       events: {
@@ -287,6 +293,7 @@ export class SwarmEngine {
         onFrame: (link, frame, message) => this.plane.frame(link, frame, message),
         onEnd: (link, end) => this.linkEnded(link, end),
         onDrain: () => this.plane.uploader.pump(),
+        onRoundTrip: (link, ms) => this.uplink.roundTrip(link, ms, this.clock.now()),
       },
     };
   }
@@ -361,6 +368,7 @@ export class SwarmEngine {
       this.feed.tick(now);
     }
     this.plane.tick(now);
+    this.uplink.tick(now, this.neighbours.all.filter((link) => link.isReady), this.qoe.stalls);
     if (this.mayFeed && this.plane.active.some((t) => t.sources.uses(EDGE_ID))) this.feed.want(now);
     if (now - this.slowTickAt >= SLOW_TICK_MS) {
       this.slowTickAt = now;

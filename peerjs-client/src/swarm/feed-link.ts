@@ -21,6 +21,10 @@ export class FeedLink extends Link {
     return true;
   }
 
+  get bufferedBytes(): number {
+    return 0;
+  }
+
   protected isOpen(): boolean {
     return this.socket.readyState === SOCKET_OPEN;
   }

@@ -21,7 +21,7 @@ export class HaveBook {
     if (oldest.done !== true) parts.delete(oldest.value);
   }
 
-  /** Neighbours that announced chunks of the part and did not fail it. */
+  /** Neighbours that announced chunks of the part and did not fail it; `isUp` leaves out whom not to ask. */
   holders(entry: PartEntry, isUp: (id: string) => boolean): readonly Holder[] {
     const out: Holder[] = [];
     for (const [id, { parts, load }] of this.neighbours) {

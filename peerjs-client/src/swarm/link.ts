@@ -25,6 +25,8 @@ export interface LinkEvents {
   /** A frame other than HELLO, PING, PONG and BYE. `message` is the whole received frame. */
   onFrame(link: Link, frame: Frame, message: Bytes): void;
   onEnd(link: Link, end: LinkEnd): void;
+  /** A round trip was measured. */
+  onRoundTrip?(link: Link, ms: number): void;
   /** The send buffer has room again. */
   onDrain(link: Link): void;
 }
@@ -48,6 +50,7 @@ export abstract class Link {
   private isGreeted = false;
   private heardAt: number;
   private pingAt = 0;
+  private isPinged = false;
   private tickAt: number;
   private readonly token: Bytes = crypto.getRandomValues(new Uint8Array(8));
   /** Media bytes of chunks received and sent. */
@@ -73,6 +76,19 @@ export abstract class Link {
 
   /** Whether chunks must wait in the queue: the send buffer is full, or the carrier is not there. */
   abstract get isCongested(): boolean;
+
+  /** Bytes of chunks that wait in the send buffer. */
+  abstract get bufferedBytes(): number;
+
+  /** Measures the round trip now, unless an answer is awaited. */
+  probe(now: number): void {
+    if (this.phase === 'ready' && (!this.isPinged || now - this.pingAt >= QUIET_MS)) this.ping(now);
+  }
+
+  /** When any frame came last. */
+  get lastHeardAt(): number {
+    return this.heardAt;
+  }
 
   /** Sends a frame on the ordered carrier; dropped when it is not open. */
   send(frame: Exclude<Frame, UnknownFrame>): void {
@@ -196,12 +212,15 @@ export abstract class Link {
 
   private ping(now: number): void {
     this.pingAt = now;
+    this.isPinged = true;
     this.send({ type: 'ping', token: this.token });
   }
 
   private measure(token: Bytes): void {
-    if (token.some((b, i) => b !== this.token[i])) return;
+    if (!this.isPinged || token.some((b, i) => b !== this.token[i])) return;
+    this.isPinged = false;
     const rtt = this.context.clock.now() - this.pingAt;
+    this.context.events.onRoundTrip?.(this, rtt);
     this.rttMs = this.rttMs === undefined ? rtt : this.rttMs + (rtt - this.rttMs) / 4;
   }
 

@@ -1,16 +1,15 @@
-import type { Clock } from '../clock.js';
 import type { Bytes } from '../wire/bytes.js';
 import { chunkRange, type PartHeader } from '../wire/part-header.js';
-import { EDGE_ID, fullBitmap, type ChunkFrame, type Frame } from '../wire/peer-frames.js';
+import { EDGE_ID, type ChunkFrame, type Frame } from '../wire/peer-frames.js';
 import { sliceOf } from '../wire/slices.js';
-import type { Verifier } from '../wire/verifier.js';
+import { Announcer } from './announcer.js';
 import type { CatalogTrack } from './catalog.js';
-import type { ByteCounters } from './counters.js';
 import { EdgeFetch, HttpRate } from './edge-fetch.js';
 import type { LoadOptions, LoadResult, RequestTiming } from './engine-types.js';
 import { HaveBook } from './have-book.js';
 import type { Link } from './link.js';
 import { Loader } from './loader.js';
+import type { MediaPlaneOptions } from './media-plane-options.js';
 import type { PartEntry } from './part-entry.js';
 import { NEXT_PART, type PartId } from './part-id.js';
 import { Receiver, type Sender } from './receiver.js';
@@ -18,6 +17,7 @@ import { Repairer } from './repairer.js';
 import type { TrackAssignment } from '../tracker/messages.js';
 import { Reputation } from './reputation.js';
 import { mergeCommands } from './source-commands.js';
+import { SwarmHealth } from './swarm-health.js';
 import { TrackState } from './track-state.js';
 import { Uploader } from './uploader.js';
 
@@ -25,38 +25,6 @@ import { Uploader } from './uploader.js';
 const RECENT_MS = 4_000;
 /** The least slack assumed for a part that the player has not asked for yet. */
 const MIN_SLACK_MS = 500;
-
-/** The links that the plane may use. */
-export interface LinkDirectory {
-  link(id: string): Link | undefined;
-  /** Connected. For `edge`: the feed. */
-  isUp(id: string): boolean;
-  /** Connected, or for the feed: may be opened. */
-  usable(id: string): boolean;
-  readyPeers(): readonly Link[];
-}
-
-export interface MediaPlaneOptions {
-  readonly clock: Clock;
-  readonly stream: string;
-  readonly uplink: number;
-  readonly fetch: typeof fetch;
-  readonly counters: ByteCounters;
-  readonly links: LinkDirectory;
-  /** Address of a part, under the stream's base. */
-  partUrl(track: string, id: PartId): string;
-  partMs(): number;
-  verifier(): Verifier | undefined;
-  /** Whether the tracker could move a left track's children. */
-  hasTracker(): boolean;
-  /** The neighbour may subscribe. */
-  mayServe(id: string): boolean;
-  /** Bytes failed verification; `chunk` is -1 for a header. */
-  onBad(sender: Sender, track: string, id: PartId, chunk: number): void;
-  /** A source was left as silent too often. */
-  onSlow(id: string): void;
-  onPeerByte(now: number): void;
-}
 
 /** Parts in and out: receives, verifies, stores, forwards, repairs and hands over. */
 export class MediaPlane {
@@ -68,16 +36,23 @@ export class MediaPlane {
   private readonly reputation = new Reputation();
   private readonly receiver: Receiver;
   private readonly tracks = new Map<number, TrackState>();
+  private readonly health: SwarmHealth;
+  private readonly announcer: Announcer;
   /** Parts that the player fetched before their header was there: they serve the children once it is. */
   private readonly provided = new Map<PartEntry, Bytes>();
   private bufferMs = 0;
 
   constructor(private readonly o: MediaPlaneOptions) {
     const { clock, counters, links } = o;
+    this.health = new SwarmHealth({
+      seed: o.seed, reputation: this.reputation, peers: () => links.readyPeers(), sources: () => this.active.map((t) => t.sources),
+      partMs: () => o.partMs(), onSlow: (id) => o.onSlow(id),
+    });
     this.receiver = new Receiver({
       clock, counters, stream: o.stream, partMs: () => o.partMs(), verifier: () => o.verifier(), trackOf: (n) => this.tracks.get(n)?.parts,
       events: {
-        onHeader: (entry) => this.headed(entry),
+        onHeader: (entry, sender) => this.headed(entry, sender),
+        onWant: (id, track, part) => links.link(id)?.send({ type: 'want', track, msn: part.msn, index: part.index }),
         onChunk: (entry, chunk, sender, isFresh, message) => this.arrived(entry, chunk, sender, isFresh, message),
         onBad: (sender, origin, chunk) => this.bad(sender, origin, chunk),
       },
@@ -85,9 +60,11 @@ export class MediaPlane {
     this.repairer = new Repairer({
       clock, counters, haves: this.haves, receiver: this.receiver, edge: new EdgeFetch({ clock, fetch: o.fetch, rate: this.rate }),
       partUrl: (entry) => o.partUrl(this.tracks.get(entry.track)?.info.name ?? '', entry.id),
-      linkOf: (id) => links.link(id), isUp: (id) => links.isUp(id), onHopeless: (entry) => this.loader.giveUp(entry),
+      linkOf: (id) => links.link(id), isUp: (id) => links.isUp(id) && !this.health.isMute(id), onHopeless: (entry) => this.loader.giveUp(entry),
+      reputation: this.reputation, strain: this.health.strain, sourcesOf: (entry) => this.tracks.get(entry.track)?.sources,
     });
-    this.uploader = new Uploader({ clock, uplink: o.uplink, trackOf: (n) => this.tracks.get(n)?.parts });
+    this.uploader = new Uploader({ clock, uplink: o.uplink, trackOf: (n) => this.tracks.get(n)?.parts, linkOf: (id) => links.link(id) });
+    this.announcer = new Announcer({ haves: this.haves, uploader: this.uploader, peers: () => links.readyPeers(), trackOf: (n) => this.tracks.get(n) });
     this.loader = new Loader({
       clock, counters, rate: this.rate, hasSign: (entry) => this.receiver.hasSign(entry.track, entry.id),
       fetchMissing: (entry) => this.repairer.fetchMissing(entry), onLeft: (entry) => this.repairer.drop(entry),
@@ -144,7 +121,7 @@ export class MediaPlane {
         this.receiver.header(sender, frame.raw);
         return;
       case 'have':
-        if (link.kind === 'peer') this.haves.note(link.id, frame);
+        if (link.kind === 'peer') this.announcer.heard(link, frame);
         return;
       case 'refuse':
         this.refused(link, frame);
@@ -171,6 +148,7 @@ export class MediaPlane {
     this.uploader.remove(id);
     this.haves.remove(id);
     this.reputation.forget(id);
+    this.health.gone(id);
     for (const t of this.tracks.values()) {
       for (const entry of t.parts.all) this.repairer.gone(entry, id);
       if (t.isActive) t.sources.gone(id, now);
@@ -179,7 +157,9 @@ export class MediaPlane {
   }
 
   tick(now: number): void {
+    this.health.tick(now);
     this.settle(now);
+    this.announcer.tick();
     this.receiver.tick(now);
     for (const t of this.active) {
       for (const entry of t.parts.all) {
@@ -195,6 +175,7 @@ export class MediaPlane {
 
   /** Forgets old parts; to be called about once a second. */
   evict(now: number): void {
+    this.reputation.evict(now, (id) => this.o.links.link(id) !== undefined);
     for (const [number, t] of this.tracks) {
       for (const entry of t.parts.evict(now, (e) => this.loader.isWaiting(e))) {
         this.loader.settleByHttp(entry); // never played: what came of it was of no use here
@@ -258,19 +239,17 @@ export class MediaPlane {
 
   private begin(info: CatalogTrack, old: TrackState | undefined, now: number): void {
     const t = new TrackState(info, {
-      usable: (id) => this.o.links.usable(id),
-      struck: (id, at) => this.struck(id, at),
-      excused: (id) => this.reputation.excuse(id),
-      delivered: (id) => this.reputation.reward(id),
-      grace: (id) => this.reputation.grace(id),
+      usable: (id) => this.o.links.usable(id) && !this.health.isMute(id),
+      strain: this.health.strain, retreat: this.health.retreat,
+      trust: (id) => this.reputation.of(id),
+      onSlow: (id) => this.o.onSlow(id),
+      cancel: (id, entry, first, count) => this.o.links.link(id)?.send({ type: 'cancel', track: entry.track, ...entry.id, first, count }),
+      hasAnnounced: (id, entry) => this.uploader.hasAnnounced(id, entry),
+      children: (track, s) => this.uploader.childrenOf(track, s),
     }, this.o.hasTracker() ? now : now - 200);
     // Parts of an earlier time with this track may still serve a segment.
     for (const entry of old?.parts.all ?? []) t.parts.adopt(entry);
     this.tracks.set(info.number, t);
-  }
-
-  private struck(id: string, now: number): void {
-    if (id !== EDGE_ID && this.reputation.strike(id, now)) this.o.onSlow(id);
   }
 
   private byName(name: string): TrackState | undefined {
@@ -282,7 +261,7 @@ export class MediaPlane {
 
   private take(t: TrackState, entry: PartEntry, data: Uint8Array): void {
     this.loader.settleByHttp(entry);
-    if (!entry.isComplete) t.sources.judge(entry);
+    if (!entry.isComplete) t.sources.judge(entry, this.o.clock.now());
     if (entry.isComplete || this.o.verifier() === undefined) return;
     // A copy: the player may hand its own buffer to a worker.
     const copy = new Uint8Array(data);
@@ -290,7 +269,9 @@ export class MediaPlane {
     else if (this.o.uplink > 0) this.provided.set(entry, copy);
   }
 
-  private headed(entry: PartEntry): void {
+  private headed(entry: PartEntry, sender: Sender): void {
+    this.tracks.get(entry.track)?.sources.headed(entry, sender.id);
+    if (entry.header !== undefined) this.o.onHeader(this.tracks.get(entry.track)?.info.name ?? '', entry.header);
     const copy = this.provided.get(entry);
     if (copy !== undefined) {
       this.provided.delete(entry);
@@ -319,16 +300,11 @@ export class MediaPlane {
   private completed(entry: PartEntry): void {
     const t = this.tracks.get(entry.track);
     if (t === undefined || entry.have === undefined) return;
-    t.sources.judge(entry);
+    t.sources.judge(entry, this.o.clock.now());
     this.repairer.drop(entry);
     this.loader.progress(entry);
     if (this.o.uplink === 0) return;
-    const { track, id, have } = entry;
-    const bitmap = fullBitmap(have.length);
-    for (const link of this.o.links.readyPeers()) {
-      const isShared = this.uploader.isChild(link.id, track) || t.sources.uses(link.id);
-      if (isShared) link.send({ type: 'have', track, msn: id.msn, index: id.index, chunks: have.length, bitmap });
-    }
+    this.announcer.add(entry);
   }
 
   private bad(sender: Sender, origin: PartHeader | ChunkFrame, chunk: number): void {
@@ -351,7 +327,7 @@ export class MediaPlane {
   private serve(link: Link, frame: Frame): void {
     switch (frame.type) {
       case 'subscribe':
-        this.uploader.subscribe(link, frame.track, frame.slices, frame, this.o.mayServe(link.id));
+        this.uploader.subscribe(link, frame.track, frame.slices, frame, this.o.mayServe(link.id), frame.flags);
         return;
       case 'unsubscribe':
         this.uploader.unsubscribe(link, frame.track, frame.slices);
@@ -361,6 +337,9 @@ export class MediaPlane {
         return;
       case 'cancel':
         this.uploader.cancel(link, frame, this.tracks.get(frame.track)?.parts.find(frame));
+        return;
+      case 'want':
+        if (this.o.mayServe(link.id)) this.uploader.want(link, this.tracks.get(frame.track)?.parts.find(frame));
         return;
       default:
         return; // the link itself deals with the others
@@ -386,6 +365,6 @@ export class MediaPlane {
 
   private subscribe(link: Link, t: TrackState, mask: number, from: PartId): void {
     const first = from.msn === 0 ? NEXT_PART : from;
-    link.send({ type: 'subscribe', track: t.info.number, slices: mask, msn: first.msn, index: first.index });
+    link.send({ type: 'subscribe', track: t.info.number, slices: mask, msn: first.msn, index: first.index, flags: t.sources.flagsFor(link.id) });
   }
 }

@@ -40,10 +40,26 @@ export class PartEntry {
   isLeft = false;
   /** What the slices' sources missed has been counted. */
   isJudged = false;
+  /** First chunk that waited for the header, 0 when none did. */
+  earlyAt = 0;
+  /** The header had to be asked for. */
+  isHeaderLate = false;
+  /** Slices, as bits, that were repaired although their source was up, */
+  late = 0;
+  /** and of those, the ones whose source had announced the part. */
+  had = 0;
+  private readonly cancelled: { readonly id: string; readonly first: number; readonly end: number }[] = [];
 
   constructor(readonly track: number, readonly id: PartId, k: number, readonly seenAt: number) {
     this.key = partKey(track, id);
     this.slices = Array.from({ length: k }, () => ({ since: seenAt, first: 0, last: 0, pushed: false }));
+  }
+
+  /** Notes that a source is told not to push chunks [first, end); false when it has been told. */
+  cancel(id: string, first: number, end: number): boolean {
+    if (this.cancelled.some((c) => c.id === id && c.first <= first && end <= c.end)) return false;
+    this.cancelled.push({ id, first, end });
+    return true;
   }
 
   get isComplete(): boolean {
@@ -70,12 +86,13 @@ export class PartEntry {
     if (header === undefined || have === undefined || data === undefined || !have.add(chunk)) return false;
     data.set(bytes, chunkRange(header, chunk)[0]);
     this.bytes[source] += bytes.length;
-    if (this.firstAt === 0) this.firstAt = now;
+    const first = this.earlyAt === 0 ? now : this.earlyAt;
+    if (this.firstAt === 0) this.firstAt = first;
     if (have.full) this.completeAt = now;
     const slice = this.slices[sliceOf(have.length, this.slices.length, chunk)];
     if (slice !== undefined) {
-      if (slice.first === 0) slice.first = now;
-      slice.last = now;
+      if (slice.first === 0) slice.first = first;
+      slice.last = Math.max(now, first);
     }
     return true;
   }

@@ -6,7 +6,7 @@ import { Link, type LinkContext } from './link.js';
 
 /** Chunks wait while more than this is buffered, and go on when little is left (docs/peer.md, rule 4). */
 const HIGH_WATER = 256 << 10;
-const LOW_WATER = 64 << 10;
+const LOW_WATER = 16 << 10;
 /** Candidates kept before the description comes; a browser gathers a handful. */
 const MAX_EARLY_CANDIDATES = 32;
 /** A connection whose channel does not close is closed hard after so long. */
@@ -56,6 +56,10 @@ export class PeerLink extends Link {
 
   get isCongested(): boolean {
     return this.chunks.readyState !== 'open' || this.chunks.bufferedAmount > HIGH_WATER;
+  }
+
+  get bufferedBytes(): number {
+    return this.chunks.bufferedAmount;
   }
 
   /** Makes the offer. */

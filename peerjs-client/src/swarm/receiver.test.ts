@@ -31,6 +31,7 @@ beforeEach(async () => {
     clock, counters, stream: 'live/demo', partMs: () => 333, verifier: () => verifier, trackOf: (n) => (n === 1 ? parts : undefined),
     events: {
       onHeader: (entry) => log.push(`header ${entry.id.index}`),
+      onWant: (id, _, part) => log.push(`want ${part.index} ${id}`),
       onChunk: (_, chunk, sender, isFresh) => log.push(`${isFresh ? '' : 'old '}chunk ${chunk} ${sender.id}`),
       onBad: (sender, _, chunk) => log.push(`bad ${chunk} ${sender.id}`),
     },

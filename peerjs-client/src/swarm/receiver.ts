@@ -6,12 +6,14 @@ import type { Verifier } from '../wire/verifier.js';
 import type { ByteCounters } from './counters.js';
 import type { ByteSource } from './engine-types.js';
 import type { PartEntry } from './part-entry.js';
-import { partKey } from './part-id.js';
+import { partKey, type PartId } from './part-id.js';
 import type { TrackParts } from './track-parts.js';
 
 /** Chunks without a header are kept for one part duration, within these bounds. */
 const MAX_HELD_BYTES = 4 << 20;
 const MAX_HELD_BYTES_A_SENDER = 1 << 20;
+/** So long chunks wait for their header before a sender is asked for it, then the next. */
+const WANT_AFTER_MS = 40;
 /** Headers under verification a part: one a sender, in case the first is a forgery. */
 const MAX_RIVAL_HEADERS = 12;
 
@@ -30,7 +32,9 @@ interface HeldChunk extends Sender {
 
 export interface ReceiverEvents {
   /** The part's header is verified; its memory is there. */
-  onHeader(entry: PartEntry): void;
+  onHeader(entry: PartEntry, sender: Sender): void;
+  /** Chunks of a part wait for its header: one of their senders is to be asked for it. */
+  onWant(id: string, track: number, part: PartId): void;
   /** A verified chunk came; `isFresh` when it was missing. `message` is the CHUNK frame if there was one. */
   onChunk(entry: PartEntry, chunk: number, sender: Sender, isFresh: boolean, message: Bytes | undefined): void;
   /** Bytes failed verification. `chunk` is -1 for a header. */
@@ -51,6 +55,8 @@ export interface ReceiverOptions {
 /** Takes headers and chunks in, and lets nothing through that is not verified. */
 export class Receiver {
   private readonly held = new Map<string, HeldChunk[]>();
+  /** Who was asked for the header of a part of which chunks are held, and when the next may be. */
+  private readonly asked = new Map<string, { readonly ids: Set<string>; nextAt: number }>();
   private heldBytes = 0;
   /** Headers being verified, first to come first, by part. */
   private readonly checking = new Map<string, { readonly raw: Bytes; readonly sender: Sender }[]>();
@@ -117,7 +123,11 @@ export class Receiver {
   /** Forgets chunks whose header did not come in time. */
   tick(now: number): void {
     const limit = Math.max(this.o.partMs(), 250);
+    for (const key of this.asked.keys()) {
+      if (!this.held.has(key)) this.asked.delete(key);
+    }
     for (const [key, chunks] of this.held) {
+      this.ask(key, chunks, now);
       const keep = chunks.filter((c) => now - c.at <= limit || this.checking.has(key));
       if (keep.length === chunks.length) continue;
       for (const c of chunks) {
@@ -145,7 +155,7 @@ export class Receiver {
       if (this.isClosed) return;
       if (header !== undefined) {
         this.checking.delete(key);
-        this.begin(header, parts);
+        this.begin(header, parts, candidate.sender);
         return;
       }
       this.o.counters.rejectedBytes += candidate.raw.length;
@@ -155,7 +165,21 @@ export class Receiver {
     this.checking.delete(key);
   }
 
-  private begin(header: PartHeader, parts: TrackParts): void {
+  /** Asks a sender of chunks for the header that they wait for, then another. */
+  private ask(key: string, chunks: readonly HeldChunk[], now: number): void {
+    const first = chunks[0];
+    if (first === undefined || this.checking.has(key)) return;
+    let asked = this.asked.get(key);
+    if (asked === undefined) this.asked.set(key, asked = { ids: new Set(), nextAt: first.at + WANT_AFTER_MS });
+    if (now < asked.nextAt) return;
+    const next = chunks.find((c) => c.source === 'peer' && asked.ids.has(c.id) === false);
+    if (next === undefined) return;
+    asked.ids.add(next.id);
+    asked.nextAt = now + WANT_AFTER_MS;
+    this.o.events.onWant(next.id, next.frame.track, next.frame);
+  }
+
+  private begin(header: PartHeader, parts: TrackParts, sender: Sender): void {
     const now = this.o.clock.now();
     const entry = parts.ensure(header, now);
     const key = partKey(header.track, header);
@@ -163,8 +187,12 @@ export class Receiver {
     this.held.delete(key);
     for (const c of held) this.release(c, entry === undefined);
     if (entry === undefined || entry.header !== undefined) return;
+    const early = held[0];
+    if (early !== undefined) entry.earlyAt = early.at;
+    entry.isHeaderLate = (this.asked.get(key)?.ids.size ?? 0) > 0;
+    this.asked.delete(key);
     entry.begin(header, now);
-    this.o.events.onHeader(entry);
+    this.o.events.onHeader(entry, sender);
     for (const c of held) void this.check(entry, c.frame.chunk, c.frame.data, c, c.message, c.frame);
   }
 

@@ -1,7 +1,7 @@
 import { EDGE_ID } from '../wire/peer-frames.js';
 import { sliceChunks, sliceOf } from '../wire/slices.js';
 import type { ChunkSet } from './chunk-set.js';
-import { patience, type Rules } from './rules.js';
+import { patience, requestMs, strained, type Rules } from './rules.js';
 
 /** One slice of a part and where it should come from. Times are milliseconds of one clock; 0 means never. */
 export interface SliceView {
@@ -18,8 +18,6 @@ export interface SliceView {
   readonly first: number;
   /** Latest chunk of the slice. */
   readonly last: number;
-  /** Usual delay of this slice behind the first of the part. */
-  readonly lag: number;
   /** Parts in a row without any chunk from the source. */
   readonly missed: number;
 }
@@ -55,6 +53,8 @@ export interface PartView {
   /** Neighbours that announced the part, without those that failed it. */
   readonly neighbours: readonly Holder[];
   readonly pending: readonly Pending[];
+  /** Lateness is general: waiting is better than asking twice. */
+  readonly strained: boolean;
   /** No edge fetch before this time. */
   readonly retryAt: number;
 }
@@ -80,7 +80,8 @@ export type Step =
  * is awaited for the patience that the slack allows, then a neighbour that has
  * the chunks is asked, and the edge when none has or the slack is short.
  */
-export function plan(r: Rules, p: PartView, now: number): Step[] {
+export function plan(rules: Rules, p: PartView, now: number): Step[] {
+  const r = p.strained ? strained(rules) : rules;
   const have = p.have;
   if (have?.full === true) return [];
   const slack = p.deadline - now;
@@ -105,7 +106,8 @@ function hasRunOut(q: Pending, now: number): boolean {
 function headerDue(r: Rules, p: PartView, now: number): boolean {
   if (!p.slices.some((s) => s.up)) return true;
   const since = Math.max(p.seenAt, ...p.slices.map((s) => s.since));
-  return now >= p.seenAt + patience(r, p.deadline - p.seenAt) && now >= since + patience(r, p.deadline - since);
+  const wait = (slack: number): number => Math.min(patience(r, slack), r.headerMaxMs);
+  return now >= p.seenAt + wait(p.deadline - p.seenAt) && now >= since + wait(p.deadline - since);
 }
 
 class Planner {
@@ -128,9 +130,7 @@ class Planner {
   /** For whom slice `s` leaves its source, if it does. */
   private switchTo(slice: SliceView, s: number): string | undefined {
     if (slice.source === EDGE_ID || this.have.hasRange(...sliceChunks(this.have.length, this.p.slices.length, s))) return undefined;
-    const isSilent = slice.first === 0 && this.p.slices.some((other) => other !== slice && other.first !== 0
-      && this.now >= Math.max(other.first, slice.since) + slice.lag + this.r.silentMs);
-    if (slice.up && !isSilent && slice.missed < this.r.missedParts) return undefined;
+    if (slice.up && (slice.missed < this.r.missedParts || this.p.strained)) return undefined;
     return slice.backupUp && slice.backup !== slice.source ? slice.backup : EDGE_ID;
   }
 
@@ -161,7 +161,7 @@ class Planner {
       while (i < end) {
         const [holder, upTo] = this.holder(i, end, asked);
         if (holder !== undefined) {
-          steps.push({ kind: 'request', peer: holder, first: i, count: upTo - i, until: this.now + patience(this.r, this.slack) });
+          steps.push({ kind: 'request', peer: holder, first: i, count: upTo - i, until: this.now + requestMs(this.r, this.slack) });
           asked.set(holder, (asked.get(holder) ?? 0) + upTo - i);
           i = upTo;
           continue;
@@ -184,7 +184,7 @@ class Planner {
   /** The neighbour with the longest run of chunks from `first` on, then the least loaded, then the first by id. */
   private holder(first: number, end: number, asked: ReadonlyMap<string, number>): readonly [id: string | undefined, upTo: number] {
     let best: { readonly id: string; readonly to: number; readonly load: number } | undefined;
-    if (this.slack <= this.r.requestSlackMs) return [undefined, 0];
+    if (this.slack <= this.r.requestSlackMs || this.p.strained) return [undefined, 0];
     for (const h of this.p.neighbours) {
       if (this.p.pending.some((q) => q.from === h.id && hasRunOut(q, this.now))) continue;
       let to = first;

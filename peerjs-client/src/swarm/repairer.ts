@@ -8,8 +8,10 @@ import type { Link } from './link.js';
 import type { PartEntry } from './part-entry.js';
 import type { Receiver } from './receiver.js';
 import { plan, type Pending, type Step } from './repair-policy.js';
+import type { Reputation } from './reputation.js';
 import { DEFAULT_RULES } from './rules.js';
 import type { SourcePolicy } from './source-policy.js';
+import type { Strain } from './strain.js';
 
 /** Range requests at the same time; more would only share the same path. */
 const MAX_FETCHES = 4;
@@ -24,6 +26,9 @@ export interface RepairerOptions {
   partUrl(entry: PartEntry): string;
   linkOf(id: string): Link | undefined;
   isUp(id: string): boolean;
+  reputation: Reputation;
+  strain: Strain;
+  sourcesOf(entry: PartEntry): SourcePolicy | undefined;
   /** The player waits for a part whose header is not to be expected in time. */
   onHopeless(entry: PartEntry): void;
 }
@@ -45,7 +50,8 @@ export class Repairer {
   run(entry: PartEntry, sources: SourcePolicy, deadline: number, isWanted: boolean, now: number): void {
     const view = {
       seenAt: entry.seenAt, deadline, have: entry.have, slices: sources.view(entry, this.o.isUp, now),
-      neighbours: this.o.haves.holders(entry, this.o.isUp), pending: entry.pending, retryAt: entry.retryAt,
+      neighbours: this.o.haves.holders(entry, (id) => this.o.isUp(id) && !this.o.reputation.of(id).isDoubted(now)),
+      pending: entry.pending, retryAt: entry.retryAt, strained: this.o.strain.isActive,
     };
     for (const step of plan(DEFAULT_RULES, view, now)) this.carryOut(entry, sources, step, isWanted, now);
   }
@@ -77,6 +83,7 @@ export class Repairer {
     entry.pending = entry.pending.filter((q) => {
       if (q.from === EDGE_ID || chunk < q.first || chunk >= q.first + q.count) return true;
       this.o.haves.load(q.from, -1);
+      if (q.from === from) this.o.reputation.of(from).kept();
       if (entry.have?.hasRange(q.first, q.first + q.count) !== true) return true;
       if (q.from !== from) this.withdraw(entry, q);
       return false;
@@ -117,7 +124,9 @@ export class Repairer {
       case 'giveUp':
         return;
       case 'fetchAll':
-        if (isWanted) this.o.onHopeless(entry); // by the player's own HTTP
+        if (!isWanted) return;
+        sources.abandoned(entry, this.o.isUp);
+        this.o.onHopeless(entry); // by the player's own HTTP
         return;
       case 'cancel':
         entry.pending = entry.pending.filter((q) => {
@@ -126,6 +135,7 @@ export class Repairer {
           return !isMeant;
         });
         entry.failed.add(step.peer);
+        this.o.reputation.of(step.peer).broke(now);
         return;
       case 'switch':
         this.switches++;
@@ -146,6 +156,7 @@ export class Repairer {
     this.peerRequests++;
     entry.pending.push({ from: peer, first, count, all: false, until });
     this.o.haves.load(peer, count);
+    this.o.sourcesOf(entry)?.overtaken(entry, first, count, peer, this.o.isUp);
     const deadlineMs = Math.max(1, Math.round(until - now));
     link.send({ type: 'request', track: entry.track, msn: entry.id.msn, index: entry.id.index, first, count, deadlineMs });
   }
@@ -157,6 +168,7 @@ export class Repairer {
     entry.pending.push(pending);
     this.fetching++;
     this.edgeRequests++;
+    this.o.sourcesOf(entry)?.overtaken(entry, first, count, EDGE_ID, this.o.isUp);
     let abort = this.aborts.get(entry);
     if (abort === undefined) this.aborts.set(entry, abort = new AbortController());
     const [from] = chunkRange(header, first);

@@ -3,34 +3,50 @@
  * twin, `internal/peerstate/rules.go`.
  */
 export interface Rules {
-  /** Share of the slack spent waiting for a push before a repair. Default 35. */
+  /** With little slack from the beginning, so much of it is waited for a push before a repair. Default 35. */
   readonly patiencePercent: number;
   /** Least patience. Default 60. */
   readonly patienceMinMs: number;
-  /** Most patience. Default 400. */
-  readonly patienceMaxMs: number;
+  /** A push is awaited until so much of the slack is left. Default 450. */
+  readonly leadMs: number;
+  /** Bounds how long a header is waited for. Default 1000. */
+  readonly headerMaxMs: number;
+  /** Bounds how long a neighbour that was asked is waited for. Default 400. */
+  readonly requestMaxMs: number;
   /** Least slack with which a neighbour is asked; below it only the edge is sure enough. Default 250. */
   readonly requestSlackMs: number;
-  /** After a slice was expected this long while others flow, its source is left for the backup. Default 150. */
-  readonly silentMs: number;
-  /** So long after its last chunk a slice counts as still arriving. Default 60. */
+  /** So long after its last chunk a slice counts as still arriving. Default 200. */
   readonly flowingMs: number;
   /** Parts in a row without a chunk of a slice that end its source. Default 2. */
   readonly missedParts: number;
   /** So long after its deadline a part is forgotten. Default 4000. */
   readonly usefulMs: number;
+  /** Takes the place of `patiencePercent` while lateness is general. Default 60. */
+  readonly strainedPercent: number;
+  /** Takes the place of `leadMs` while lateness is general. Default 300. */
+  readonly strainedLeadMs: number;
   /** Pause before a failed edge fetch is tried again. Default 100. */
   readonly retryMs: number;
 }
 
 /** The rules of docs/peer.md. */
 export const DEFAULT_RULES: Rules = {
-  patiencePercent: 35, patienceMinMs: 60, patienceMaxMs: 400, requestSlackMs: 250,
-  silentMs: 150, flowingMs: 60, missedParts: 2, usefulMs: 4_000, retryMs: 100,
+  patiencePercent: 35, patienceMinMs: 60, leadMs: 450, headerMaxMs: 1_000, requestMaxMs: 400, requestSlackMs: 250,
+  flowingMs: 200, missedParts: 2, usefulMs: 4_000, strainedPercent: 60, strainedLeadMs: 300, retryMs: 100,
 };
+
+/** The rules while lateness is general. */
+export function strained(r: Rules): Rules {
+  return { ...r, patiencePercent: r.strainedPercent, leadMs: r.strainedLeadMs };
+}
 
 /** How long to wait for a push with that much slack: not at all once the deadline has passed. */
 export function patience(r: Rules, slack: number): number {
   if (slack <= 0) return 0;
-  return Math.min(Math.max(Math.trunc((slack * r.patiencePercent) / 100), r.patienceMinMs), r.patienceMaxMs);
+  return Math.max(slack - r.leadMs, Math.trunc((slack * r.patiencePercent) / 100), r.patienceMinMs);
+}
+
+/** How long a neighbour that is asked with that much slack is waited for. */
+export function requestMs(r: Rules, slack: number): number {
+  return Math.min(Math.max(Math.trunc((slack * r.patiencePercent) / 100), r.patienceMinMs), r.requestMaxMs);
 }

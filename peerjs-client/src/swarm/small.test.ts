@@ -103,21 +103,15 @@ it('a listener that throws disturbs nobody', async () => {
   expect(uncaught.map(String)).toEqual(['Error: page', 'Error: page']);
 });
 
-it('a slow neighbour gets grace, a silent one strikes', () => {
+it('what is held against a neighbour stays when it goes, and only that', () => {
   const book = new Reputation();
-  expect([0, 1, 2, 3].map((t) => book.strike('a', t))).toEqual([false, false, false, false]);
-  book.excuse('a');
-  expect([book.strike('a', 4), book.strike('a', 5)]).toEqual([false, true]);
-  expect(book.grace('a')).toBe(100);
-  for (let i = 0; i < 6; i++) book.excuse('a');
-  expect(book.grace('a')).toBe(1_000);
-  for (let i = 0; i < 16; i++) book.reward('a');
-  expect(book.grace('a')).toBeLessThan(400);
+  book.of('a').broke(0);
   book.forget('a');
-  expect(book.grace('a')).toBe(0);
-  expect([0, 20_000, 40_000, 60_001, 80_001, 100_002].map((t) => book.strike('b', t))).toEqual([false, false, false, false, false, false]);
+  book.of('a').broke(0);
+  expect(book.of('a').isDoubted(1)).toBe(false);
+  book.of('b').strike(0);
   book.forget('b');
-  expect([100_003, 100_004].map((t) => book.strike('b', t))).toEqual([false, true]);
+  expect(book.of('b').strike(1).avoidMs).toBe(4_000);
 });
 
 it('commands are merged, but not across one that undoes them', () => {

@@ -4,8 +4,10 @@ import { parsePartHeader } from '../wire/part-header.js';
 import { seeded } from '../wire/testing.js';
 import type { CatalogTrack } from './catalog.js';
 import type { PartEntry } from './part-entry.js';
+import { Reputation } from './reputation.js';
 import { mergeCommands } from './source-commands.js';
 import { SourcePolicy } from './source-policy.js';
+import { Retreat, Strain } from './strain.js';
 import { TrackParts } from './track-parts.js';
 
 const track: CatalogTrack = { number: 1, name: 'v', kind: 'video', bitrate: 1_000_000, slices: 2 };
@@ -13,16 +15,23 @@ const origin = new TestOrigin();
 
 let parts: TrackParts;
 let up: Set<string>;
-let strikes: string[];
+let slow: string[];
+let cancelled: string[];
+let announcers: Set<string>;
+let reputation: Reputation;
 let policy: SourcePolicy;
 
 beforeEach(() => {
   parts = new TrackParts(track);
   up = new Set(['edge']);
-  strikes = [];
+  slow = [];
+  cancelled = [];
+  announcers = new Set();
+  reputation = new Reputation();
   policy = new SourcePolicy(parts, {
-    usable: (id) => up.has(id), struck: (id) => void strikes.push(id), excused: (id) => void strikes.push(`excused ${id}`),
-    delivered: () => undefined, grace: () => 0,
+    strain: new Strain(), retreat: new Retreat(1), usable: (id) => up.has(id), trust: (id) => reputation.of(id), onSlow: (id) => void slow.push(id),
+    cancel: (id, entry, first, count) => void cancelled.push(`${id} ${entry.id.index}/${first}+${count}`), hasAnnounced: (id) => announcers.has(id),
+    children: () => 0,
   }, 1_300);
 });
 
@@ -132,22 +141,34 @@ describe('sources of slices', () => {
     const entry = begin(0, 1_100);
     policy.switchFrom(entry, 1, 'q', 1_300);
     expect(policy.current).toEqual(['p', 'q']);
-    expect(strikes).toEqual(['p']);
-    policy.reconsider(3_299);
+    expect(reputation.of('p').isClean).toBe(true); // it had not announced the part: perhaps it is a victim
+    policy.reconsider(6_299);
     expect(policy.current).toEqual(['p', 'q']);
-    policy.reconsider(3_301);
+    policy.reconsider(6_301);
     expect(policy.current).toEqual(['p', 'p']);
   });
 
-  it('come back at once to a source that was only slow', () => {
+  it('come back at once to a source that was mute for a moment', () => {
     up.add('p').add('q');
     policy.assign(both('p', 'q'), 1_000);
     const entry = begin(0, 1_100);
     push(entry, 0, 'p', 1_100);
-    policy.switchFrom(entry, 1, 'q', 1_300);
-    push(entry, 1, 'p', 1_350);
-    expect(strikes).toEqual(['p', 'excused p']);
-    policy.reconsider(1_360);
+    push(entry, 1, 'p', 1_100);
+    expect([policy.dueFrom('p', 333, 1_457), policy.dueFrom('p', 333, 1_458)]).toEqual([0, 1_433]);
+    begin(1, 1_450);
+    expect(policy.dueFrom('p', 333, 1_475)).toBe(1_450);
+    policy.silence('p', 2_000, 1_600);
+    policy.reconsider(1_600);
+    expect(policy.current).toEqual(['q', 'q']);
+    expect(policy.heardAgain('p', 1_999)).toBe(true);
+    policy.reconsider(2_000);
+    expect(policy.current).toEqual(['p', 'p']);
+    policy.silence('p', 2_000, 3_000);
+    policy.reconsider(3_000);
+    expect(policy.heardAgain('p', 3_400)).toBe(false);
+    policy.reconsider(4_999);
+    expect(policy.current).toEqual(['q', 'q']);
+    policy.reconsider(5_000);
     expect(policy.current).toEqual(['p', 'p']);
   });
 
@@ -160,7 +181,7 @@ describe('sources of slices', () => {
     expect(sent()).toEqual(['+q 2 0.0']);
     policy.refused('q', 0b10, 1_020);
     expect(policy.current).toEqual(['p', 'edge']);
-    expect(strikes).toEqual([]);
+    expect(slow).toEqual([]);
   });
 
   it('leave a source that missed two parts', () => {
@@ -171,8 +192,8 @@ describe('sources of slices', () => {
       push(entry, 0, 'p', 1_100 + 333 * index);
       if (index === 0) push(entry, 1, 'p', 1_101);
       else push(entry, 1, 'edge', 1_300 + 333 * index);
-      policy.judge(entry);
-      policy.judge(entry);
+      policy.judge(entry, 1_340 + 333 * index);
+      policy.judge(entry, 1_340 + 333 * index);
       policy.reconsider(1_350 + 333 * index);
       expect(policy.current).toEqual(['p', index === 2 ? 'q' : 'p']);
     }
@@ -181,7 +202,7 @@ describe('sources of slices', () => {
   it('do not blame a new source for parts from before it', () => {
     up.add('p');
     policy.assign(both('p', 'edge'), 1_000);
-    for (const index of [0, 1, 2]) policy.judge(begin(index, 1_100 + index));
+    for (const index of [0, 1, 2]) policy.judge(begin(index, 1_100 + index), 1_150);
     policy.reconsider(1_200);
     expect(policy.current).toEqual(['p', 'p']);
   });

@@ -1,60 +1,25 @@
-import { EDGE_ID } from '../wire/peer-frames.js';
+import { EDGE_ID, MAX_CHUNKS } from '../wire/peer-frames.js';
+import { sliceOf } from '../wire/slices.js';
+import { HeaderElection } from './header-election.js';
 import type { PartEntry } from './part-entry.js';
 import { comparePart, NEXT_PART, type PartId } from './part-id.js';
 import type { SliceView } from './repair-policy.js';
-import type { SourceCommand } from './source-commands.js';
+import { DAMAGE_LIMIT, damaged } from './reputation.js';
 import { DEFAULT_RULES } from './rules.js';
+import { laterDue, REST_MS } from './silence.js';
+import type { SourceCommand } from './source-commands.js';
+import { noSource, type Source, type SourceWorld } from './source-state.js';
 import type { TrackParts } from './track-parts.js';
 
-/** A source that was silent once is left for so long and then tried again: one hiccup must not end a pair. */
-const AVOID_MS = 2_000;
-/** A source that refused a subscription is left for so long. */
+/** A mute source that is heard within so long was only away for a moment. */
+const EXCUSE_MS = 400;
+/** A source that refused a subscription, or may be a victim itself, is left for so long. */
 const REFUSED_MS = 5_000;
-/** The old source of a planned handover is left at the latest after so long. */
+/** The old source of a planned handover is left at the latest after so long, and a new one that has pushed nothing is not blamed before. */
 const HANDOVER_MS = 1_000;
-/** A new source that has pushed nothing yet is not blamed before. */
 const BEGIN_MS = 1_000;
 /** Bounds what a slow tree may delay the discovery of a silent parent. */
 const MAX_LAG_MS = 200;
-
-interface Avoided {
-  readonly until: number;
-  readonly wasSilent: boolean;
-}
-
-interface Source {
-  parent: string;
-  backup: string;
-  /** Who pushes the slice now; empty: nobody. */
-  id: string;
-  from: PartId;
-  movedAt: number;
-  /** Still pushes the parts before `from`, during a planned handover. */
-  old: string;
-  /** Usual delay behind the first chunk of a part. */
-  lag: number;
-  missed: number;
-  /** Something of it was pushed, by whomever. */
-  isBegun: boolean;
-  /** Newest part of which the source pushed something. */
-  lastPushed: PartId | undefined;
-  /** Who was silent or refused, and until when it is not used. */
-  readonly avoid: Map<string, Avoided>;
-}
-
-/** What the policy must know of the world. */
-export interface SourceWorld {
-  /** Whether the neighbour, or `edge` (the feed), could push now. */
-  usable(id: string): boolean;
-  /** The source was left because it was silent. */
-  struck(id: string, now: number): void;
-  /** A source that was left as silent was only slow. */
-  excused(id: string): void;
-  /** A source delivered a slice of a part. */
-  delivered(id: string): void;
-  /** ms that a source may be late beyond its usual lag. */
-  grace(id: string): number;
-}
 
 /**
  * Who pushes each slice of one track: the assigned parent as soon as it works,
@@ -64,12 +29,11 @@ export interface SourceWorld {
 export class SourcePolicy {
   private readonly slices: readonly Source[];
   private out: SourceCommand[] = [];
+  private readonly election = new HeaderElection();
 
   /** @param graceUntil - until then a slice without an assignment waits for one instead of taking the feed. */
   constructor(private readonly parts: TrackParts, private readonly world: SourceWorld, private graceUntil: number) {
-    this.slices = Array.from({ length: parts.info.slices }, () => ({
-      parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, missed: 0, isBegun: false, lastPushed: undefined, avoid: new Map<string, Avoided>(),
-    }));
+    this.slices = Array.from({ length: parts.info.slices }, noSource);
   }
 
   /** Who pushes each slice now. */
@@ -81,6 +45,16 @@ export class SourcePolicy {
   subscriptionsOf(id: string): readonly SourceCommand[] {
     return this.slices.flatMap((slice, s) => (slice.id === id || slice.old === id
       ? [{ kind: 'subscribe' as const, id, slice: s, from: slice.id === id ? slice.from : NEXT_PART }] : []));
+  }
+
+  /** The slices that the tracker assigned to peers. */
+  get shared(): readonly { readonly late: number; isResigned: boolean }[] {
+    return this.slices.filter((slice) => slice.parent !== '' && slice.parent !== EDGE_ID);
+  }
+
+  /** The SUBSCRIBE flags for a source; noted as told to it. */
+  flagsFor(id: string): number {
+    return this.election.flagsFor(id);
   }
 
   /** Takes the commands gathered since the last call. */
@@ -108,17 +82,95 @@ export class SourcePolicy {
   /** Moves each slice to its parent when that works, and away from a source that does not. */
   reconsider(now: number): void {
     this.slices.forEach((slice, s) => {
+      for (const [id, avoided] of slice.avoid) {
+        if (now >= avoided.until) slice.avoid.delete(id);
+      }
       const isHandoverOver = slice.old !== '' && (!this.parts.waitsBefore(slice.from, s, now) || now - slice.movedAt >= HANDOVER_MS);
       if (isHandoverOver) this.release(s);
       const parentWorks = slice.parent !== '' && this.usable(slice, slice.parent, now);
-      if (slice.id !== '' && (!this.usable(slice, slice.id, now) || slice.missed >= DEFAULT_RULES.missedParts)) {
-        if (slice.missed >= DEFAULT_RULES.missedParts) this.leave(slice, slice.id, now);
+      const hasMissed = slice.missed >= DEFAULT_RULES.missedParts && !this.world.strain.isActive;
+      if (slice.isResigned && (slice.parent === '' || slice.parent === EDGE_ID)) slice.isResigned = false;
+      if (slice.isResigned && this.world.usable(EDGE_ID)) {
+        if (slice.id !== EDGE_ID) this.move(s, EDGE_ID, slice.id === '' || !this.usable(slice, slice.id, now), now);
+      } else if (slice.id !== '' && (!this.usable(slice, slice.id, now) || hasMissed)) {
+        if (hasMissed) this.depart(slice, slice.hasWithheld, now);
         this.move(s, this.successor(slice, now), true, now);
       } else if (parentWorks && slice.id !== slice.parent) {
         this.move(s, slice.parent, slice.id === '', now);
       } else if (slice.id === '' && (slice.parent !== '' || now >= this.graceUntil)) {
         this.move(s, this.successor(slice, now), true, now);
       }
+    });
+    this.elect(now);
+  }
+
+  /**
+   * The newest time, if it has passed for long enough, at which `id` should have begun to push something: a slice of a known
+   * part, or the rest of it, or by the cadence the part after the newest that it pushed. 0: nothing was due.
+   */
+  dueFrom(id: string, partMs: number, now: number): number {
+    let due = 0;
+    this.slices.forEach((slice, s) => {
+      if (slice.id !== id || slice.old !== '') return;
+      if (slice.pushedAt !== 0) due = laterDue(due, slice.pushedAt + partMs, now);
+      for (const entry of this.parts.all) {
+        const times = entry.slices[s];
+        if (times === undefined || entry.isComplete || entry.isSettled || comparePart(entry.id, slice.from) < 0) continue;
+        if (times.first === 0) due = laterDue(due, Math.max(entry.seenAt, times.since), now);
+        else if (!entry.sliceHeld(s)) due = laterDue(due, Math.max(times.last, times.since) + REST_MS, now);
+      }
+    });
+    return due;
+  }
+
+  /** A neighbour does not answer: its slices move until it is heard, and for `avoidMs` at least. */
+  silence(id: string, avoidMs: number, now: number): void {
+    for (const slice of this.slices) {
+      if (slice.id === id) slice.avoid.set(id, { until: now + avoidMs, leftAt: now });
+    }
+  }
+
+  /** A mute neighbour is heard again. @returns whether it was away for a moment only. */
+  heardAgain(id: string, now: number): boolean {
+    let isExcused = false;
+    for (const slice of this.slices) {
+      const avoided = slice.avoid.get(id);
+      if (avoided === undefined || avoided.leftAt === 0 || now >= Math.min(avoided.until, avoided.leftAt + EXCUSE_MS)) continue;
+      slice.avoid.delete(id);
+      isExcused = true;
+    }
+    return isExcused;
+  }
+
+  /** The header of a part came from `from`. */
+  headed(entry: PartEntry, from: string): void {
+    this.election.headed(from, entry.isHeaderLate);
+  }
+
+  /** Chunks are being repaired from `by`: their slices are late, and their sources are told not to push them. */
+  overtaken(entry: PartEntry, first: number, count: number, by: string, isUp: (id: string) => boolean): void {
+    const n = entry.have?.length ?? 0;
+    for (let i = first; i < first + count;) {
+      const s = sliceOf(n, this.slices.length, i);
+      let end = i + 1;
+      while (end < first + count && sliceOf(n, this.slices.length, end) === s) end++;
+      const id = this.sourceOf(entry, s);
+      if (id !== '' && isUp(id)) {
+        entry.late |= 1 << s;
+        if (this.world.hasAnnounced(id, entry)) entry.had |= 1 << s;
+        if (id !== EDGE_ID && id !== by && entry.cancel(id, i, end)) this.world.cancel(id, entry, i, end - i);
+      }
+      i = end;
+    }
+  }
+
+  /** The whole part is loaded without its header: nobody is to push any of it. */
+  abandoned(entry: PartEntry, isUp: (id: string) => boolean): void {
+    this.slices.forEach((_, s) => {
+      const id = this.sourceOf(entry, s);
+      if (id === '' || !isUp(id)) return;
+      entry.late |= 1 << s;
+      if (id !== EDGE_ID && entry.cancel(id, 0, MAX_CHUNKS)) this.world.cancel(id, entry, 0, MAX_CHUNKS);
     });
   }
 
@@ -136,6 +188,7 @@ export class SourcePolicy {
     for (const slice of this.slices) {
       if (slice.old === id) slice.old = '';
     }
+    this.election.gone(id);
     this.reconsider(now);
   }
 
@@ -145,7 +198,7 @@ export class SourcePolicy {
       if (((mask >> s) & 1) === 0) return;
       if (slice.old === id) slice.old = '';
       if (slice.id !== id) return;
-      slice.avoid.set(id, { until: now + REFUSED_MS, wasSilent: false });
+      slice.avoid.set(id, { until: now + REFUSED_MS, leftAt: 0 });
       slice.id = '';
       this.move(s, this.successor(slice, now), true, now);
     });
@@ -159,7 +212,7 @@ export class SourcePolicy {
       this.release(s); // the old source of a handover failed: repair does the rest
       return;
     }
-    if (slice.id !== '' && this.usable(slice, slice.id, now)) this.leave(slice, slice.id, now);
+    if (slice.id !== '' && this.usable(slice, slice.id, now)) this.depart(slice, slice.hasWithheld, now);
     if (this.world.usable(to)) this.move(s, to, true, now);
   }
 
@@ -168,24 +221,22 @@ export class SourcePolicy {
     const slice = this.slices[s];
     const times = entry.slices[s];
     if (slice === undefined || times === undefined) return;
-    const avoided = slice.avoid.get(from);
-    if (avoided?.wasSilent === true && now < avoided.until) {
-      slice.avoid.delete(from);
-      this.world.excused(from);
-    }
     if (from !== slice.id || times.pushed || comparePart(entry.id, slice.from) < 0) return;
     times.pushed = true;
     slice.missed = 0;
+    slice.hasWithheld = false;
     slice.isBegun = true;
     if (slice.from === NEXT_PART) slice.from = entry.id; // earlier parts do not come from it
-    if (slice.lastPushed === undefined || comparePart(entry.id, slice.lastPushed) > 0) slice.lastPushed = entry.id;
+    if (slice.lastPushed === undefined || comparePart(entry.id, slice.lastPushed) > 0) {
+      slice.lastPushed = entry.id;
+      slice.pushedAt = now;
+    }
     const isFirst = isFresh && times.first === times.last;
     if (isFirst) slice.lag = Math.min(slice.lag + (times.first - entry.firstAt - slice.lag) / 4, MAX_LAG_MS);
-    this.world.delivered(from);
   }
 
   /** A part is complete, or came by plain HTTP: counts the sources that sent nothing of it. */
-  judge(entry: PartEntry): void {
+  judge(entry: PartEntry, now: number): void {
     if (entry.isJudged) return;
     entry.isJudged = true;
     this.slices.forEach((slice, s) => {
@@ -197,7 +248,13 @@ export class SourcePolicy {
       const isAfter = slice.lastPushed === undefined
         ? entry.seenAt >= slice.movedAt + BEGIN_MS
         : entry.seenAt >= slice.movedAt && comparePart(entry.id, slice.lastPushed) > 0;
-      if (isSourced && isAfter && times?.pushed === false) slice.missed++;
+      if (isSourced && isAfter && times?.pushed === false) {
+        slice.missed++;
+        slice.hasWithheld ||= ((entry.had >> s) & 1) === 1;
+      }
+      // One that changed its source meanwhile says nothing about either.
+      const isCounted = times !== undefined && times.since <= entry.seenAt && !isEmpty && comparePart(entry.id, slice.from) >= 0;
+      if (isCounted) this.count(slice, ((entry.late >> s) & 1) === 1, ((entry.had >> s) & 1) === 1, now);
     });
   }
 
@@ -211,12 +268,12 @@ export class SourcePolicy {
       return {
         source: source === '' ? EDGE_ID : source, up: source !== '' && isUp(source), backup: backup === '' ? EDGE_ID : backup,
         backupUp: backup !== '' && isUp(backup), since: times?.since ?? now, first: times?.first ?? 0, last: times?.last ?? 0,
-        lag: slice.lag + this.world.grace(source), missed: slice.missed,
+        missed: slice.missed,
       };
     });
   }
 
-  /** Ends every subscription: the track is not wanted any more. */
+  /** Ends every subscription. */
   end(): void {
     this.slices.forEach((slice, s) => {
       this.release(s);
@@ -237,9 +294,47 @@ export class SourcePolicy {
     return '';
   }
 
-  private leave(slice: Source, id: string, now: number): void {
-    slice.avoid.set(id, { until: now + AVOID_MS, wasSilent: true });
-    this.world.struck(id, now);
+  /** Who is to push slice `s` of a part. */
+  private sourceOf(entry: PartEntry, s: number): string {
+    const slice = this.slices[s];
+    if (slice === undefined) return '';
+    return comparePart(entry.id, slice.from) < 0 ? slice.old : slice.id;
+  }
+
+  /** Takes a slice of a part that is over. */
+  private count(slice: Source, isLate: boolean, had: boolean, now: number): void {
+    const { strain, retreat } = this.world;
+    strain.note(isLate);
+    slice.late += Math.trunc(((isLate ? 1_000_000 : 0) - slice.late) / 8);
+    if (slice.id === '' || slice.id === EDGE_ID) return;
+    if (isLate && !slice.isResigned) retreat.relapse(now);
+    if (strain.isActive) return;
+    slice.damage = damaged(slice.damage, isLate, had);
+    if (slice.damage < DAMAGE_LIMIT || !this.usable(slice, slice.id, now)) return;
+    this.depart(slice, had, now);
+  }
+
+  /** Leaves a source that did not do its part: with blame when it had what it did not send, for a while otherwise, since it may be a victim. */
+  private depart(slice: Source, had: boolean, now: number): void {
+    if (had) this.blame(slice, now);
+    else if (slice.id !== EDGE_ID && this.usable(slice, slice.id, now)) slice.avoid.set(slice.id, { until: now + REFUSED_MS, leftAt: 0 });
+  }
+
+  /** Leaves the source for a while, and for longer each time. */
+  private blame(slice: Source, now: number): void {
+    const { id } = slice;
+    if (id === '' || id === EDGE_ID || now < (slice.avoid.get(id)?.until ?? 0)) return;
+    const { avoidMs, isReported } = this.world.trust(id).strike(now);
+    slice.avoid.set(id, { until: now + avoidMs, leftAt: 0 });
+    if (isReported) this.world.onSlow(id);
+  }
+
+  /** Keeps a header source and tells the neighbours that push whether to send headers. */
+  private elect(now: number): void {
+    const headed = this.slices.map((slice, s) => ({
+      source: slice.id !== '' && this.usable(slice, slice.id, now) ? slice.id : '', children: this.world.children(this.parts.info.number, s), lag: slice.lag,
+    }));
+    for (const s of this.election.elect(headed)) this.command('subscribe', this.slices[s]?.id ?? '', s, this.slices[s]?.from);
   }
 
   /**
@@ -254,7 +349,7 @@ export class SourcePolicy {
     if (to !== '' && to === slice.old) {
       // Still subscribed there: it simply goes on.
       if (left !== '') this.command('unsubscribe', left, s);
-      Object.assign(slice, { id: to, old: '', from: NEXT_PART, missed: 0, lastPushed: undefined, movedAt: now });
+      Object.assign(slice, { id: to, old: '', from: NEXT_PART, missed: 0, hasWithheld: false, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now });
       return;
     }
     this.release(s);
@@ -265,12 +360,13 @@ export class SourcePolicy {
       slice.from = this.parts.after();
       slice.old = left;
     }
-    Object.assign(slice, { id: to, missed: 0, lag: 0, lastPushed: undefined, movedAt: now });
+    Object.assign(slice, { id: to, missed: 0, hasWithheld: false, lag: 0, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now });
     for (const entry of this.parts.all) {
       const times = entry.slices[s];
       if (times === undefined || entry.isComplete || comparePart(entry.id, slice.from) < 0) continue;
       times.since = now;
       times.pushed = false;
+      if (to !== '' && to !== EDGE_ID) this.tellHeld(entry, s, to);
     }
     if (to !== '') this.command('subscribe', to, s, slice.from);
   }
@@ -286,6 +382,16 @@ export class SourcePolicy {
     if (slice === undefined || slice.old === '') return;
     this.command('unsubscribe', slice.old, s);
     slice.old = '';
+  }
+
+  /** Tells a new source which chunks of the slice are there already. */
+  private tellHeld(entry: PartEntry, s: number, to: string): void {
+    const [first, end] = entry.sliceRange(s);
+    for (let i = first; i < end; i++) {
+      const run = i;
+      while (i < end && entry.have?.has(i) === true) i++;
+      if (i > run) this.world.cancel(to, entry, run, i - run);
+    }
   }
 
   private command(kind: SourceCommand['kind'], id: string, slice: number, from: PartId = NEXT_PART): void {

@@ -1,5 +1,6 @@
 import type { CatalogTrack } from './catalog.js';
-import { SourcePolicy, type SourceWorld } from './source-policy.js';
+import { SourcePolicy } from './source-policy.js';
+import type { SourceWorld } from './source-state.js';
 import { TrackParts } from './track-parts.js';
 
 /** A wanted track waits so long for an assignment before it takes the feed. */

@@ -6,17 +6,22 @@ import { comparePart, type PartId } from './part-id.js';
 export class TokenBucket {
   private tokens: number;
   private at: number | undefined;
-  private readonly bytesPerMs: number;
-  private readonly capacity: number;
+  private bytesPerMs = 0;
+  private capacity = 0;
 
   /**
    * @param bitsPerSecond - the rate; 0 lets nothing pass.
-   * @param burstMs - so much of the rate may leave at once; at least 64 KiB, so that a chunk always can.
+   * @param burstMs - so much of the rate may leave at once; at least a chunk.
    */
-  constructor(bitsPerSecond: number, burstMs = 100) {
-    this.bytesPerMs = bitsPerSecond / 8_000;
-    this.capacity = bitsPerSecond === 0 ? 0 : Math.max(this.bytesPerMs * burstMs, 65_536);
-    this.tokens = this.capacity;
+  constructor(bitsPerSecond: number, private readonly burstMs = 30) {
+    this.tokens = Infinity;
+    this.limitTo(bitsPerSecond);
+  }
+
+  /** Changes the rate from now on; what was saved up stays, as far as the new rate lets it. */
+  setRate(bitsPerSecond: number, now: number): void {
+    this.refill(now);
+    this.limitTo(bitsPerSecond);
   }
 
   /** Takes `bytes` if they may leave now. */
@@ -32,6 +37,12 @@ export class TokenBucket {
     this.refill(now);
     if (this.bytesPerMs === 0) return Infinity;
     return Math.max(0, (bytes - this.tokens) / this.bytesPerMs);
+  }
+
+  private limitTo(bitsPerSecond: number): void {
+    this.bytesPerMs = bitsPerSecond / 8_000;
+    this.capacity = bitsPerSecond === 0 ? 0 : Math.max(this.bytesPerMs * this.burstMs, 16_384);
+    this.tokens = Math.min(this.tokens, this.capacity);
   }
 
   private refill(now: number): void {
@@ -53,9 +64,11 @@ export function sliceCost(track: CatalogTrack): number {
 export class ChildBook {
   /** child → track number → first part wanted, by slice. */
   private readonly children = new Map<string, Map<number, Map<number, PartId>>>();
+  /** In which order they came; what is over is still in it. */
+  private order: { readonly child: string; readonly track: number; readonly slice: number }[] = [];
 
-  /** @param uplink - bit/s. */
-  constructor(private readonly uplink: number, private readonly trackOf: (number: number) => CatalogTrack | undefined) {}
+  /** @param uplink - bit/s; it may change. */
+  constructor(public uplink: number, private readonly trackOf: (number: number) => CatalogTrack | undefined) {}
 
   /** Adds what fits. Slices that the child has already are neither added nor refused. */
   subscribe(child: string, track: CatalogTrack, mask: number, from: PartId): { readonly added: number; readonly refused: number } {
@@ -69,12 +82,14 @@ export class ChildBook {
         continue;
       }
       this.slicesOf(child, track.number, true)?.set(s, from);
+      this.order.push({ child, track: track.number, slice: s });
       added |= bit;
     }
     return { added, refused };
   }
 
   unsubscribe(child: string, track: number, mask: number): void {
+    this.order = this.order.filter((o) => o.child !== child || o.track !== track || ((mask >> o.slice) & 1) === 0);
     const slices = this.slicesOf(child, track);
     for (const s of [...slices?.keys() ?? []]) {
       if (((mask >> s) & 1) === 1) slices?.delete(s);
@@ -84,6 +99,7 @@ export class ChildBook {
   }
 
   remove(child: string): void {
+    this.order = this.order.filter((o) => o.child !== child);
     this.children.delete(child);
   }
 
@@ -103,10 +119,34 @@ export class ChildBook {
     return track === undefined ? tracks !== undefined : tracks?.has(track) === true;
   }
 
-  /** bit/s promised. */
-  committed(): number {
+  /** Children that have slice `s` of the track. */
+  childrenOf(track: number, s: number): number {
+    let n = 0;
+    for (const tracks of this.children.values()) n += tracks.get(track)?.has(s) === true ? 1 : 0;
+    return n;
+  }
+
+  /** Takes slices beyond the uplink from the children that came last. */
+  shed(): readonly { readonly child: string; readonly track: number; readonly mask: number }[] {
+    const out = new Map<string, { readonly child: string; readonly track: number; mask: number }>();
+    this.order = this.order.filter((o) => this.slicesOf(o.child, o.track)?.has(o.slice) === true);
+    while (this.committed() > this.uplink) {
+      const last = this.order.pop();
+      if (last === undefined) break;
+      this.unsubscribe(last.child, last.track, 1 << last.slice);
+      const key = `${last.child}/${last.track}`;
+      const shed = out.get(key);
+      if (shed === undefined) out.set(key, { child: last.child, track: last.track, mask: 1 << last.slice });
+      else shed.mask |= 1 << last.slice;
+    }
+    return [...out.values()];
+  }
+
+  /** bit/s promised, to one child or to all. */
+  committed(child?: string): number {
     let sum = 0;
-    for (const tracks of this.children.values()) {
+    for (const [id, tracks] of this.children) {
+      if (child !== undefined && child !== id) continue;
       for (const [number, slices] of tracks) {
         const track = this.trackOf(number);
         if (track !== undefined) sum += slices.size * sliceCost(track);

@@ -21,6 +21,7 @@ let parts: TrackParts;
 class WrittenLink extends Link {
   readonly frames: Frame[] = [];
   isCongested = false;
+  bufferedBytes = 0;
 
   constructor(id: string) {
     super(id, 'peer', {
@@ -69,7 +70,7 @@ function part(index: number, held: readonly number[]): PartEntry {
 }
 
 function uploader(uplink: number): Uploader {
-  return new Uploader({ clock, uplink, trackOf: (n) => (n === 1 ? parts : undefined) });
+  return new Uploader({ clock, uplink, trackOf: (n) => (n === 1 ? parts : undefined), linkOf: () => undefined });
 }
 
 beforeEach(() => {
@@ -134,7 +135,7 @@ describe('uploads', () => {
     u.subscribe(a, 1, 0b11, { msn: 0, index: 0 }, true);
     a.isCongested = true;
     u.forward(part(0, [0]), 0, 'x', undefined, () => a);
-    await clock.advance(4_000);
+    await clock.advance(1_500);
     a.isCongested = false;
     u.pump();
     expect(a.read()).toEqual([]);
@@ -145,16 +146,60 @@ describe('uploads', () => {
     const u = uploader(2_000_000);
     const a = new WrittenLink('a');
     u.subscribe(a, 1, 0b11, { msn: 0, index: 0 }, true);
-    const entries = Array.from({ length: 20 }, (_, i) => part(i, [0, 1, 2, 3]));
+    const entries = Array.from({ length: 8 }, (_, i) => part(i, [0, 1, 2, 3]));
     for (const entry of entries) for (const i of [0, 1, 2, 3]) u.forward(entry, i, 'x', undefined, () => a);
-    expect(a.sentBytes).toBeLessThanOrEqual(65_536);
+    expect(a.sentBytes).toBeLessThanOrEqual(16_384);
     await clock.advance(1_000);
-    expect(a.sentBytes).toBeLessThanOrEqual(65_536 + 250_000);
-    expect(a.sentBytes).toBeGreaterThan(290_000);
-    await clock.advance(2_000);
-    expect(a.sentBytes).toBe(20 * 40_000);
+    expect(a.sentBytes).toBeLessThanOrEqual(16_384 + 250_000);
+    expect(a.sentBytes).toBeGreaterThan(240_000);
+    await clock.advance(400);
+    expect(a.sentBytes).toBe(8 * 40_000);
     u.close();
     expect(clock.pending).toBe(0);
+  });
+
+  it.each([2, 3, 4])('are shared by %i children, also when the bucket fills chunk by chunk', async (count) => {
+    const u = uploader(3_200_000);
+    const links = Array.from({ length: count }, (_, i) => new WrittenLink(`c${i}`));
+    for (const link of links) u.subscribe(link, 1, 0b01, { msn: 0, index: 0 }, true);
+    for (let i = 0; i < 40; i++) {
+      const entry = part(i, [0, 1]);
+      for (const c of [0, 1]) u.forward(entry, c, 'x', undefined, (id) => links.find((l) => l.id === id));
+    }
+    await clock.advance(1_000);
+    const sent = links.map((l) => l.sentBytes);
+    expect(Math.min(...sent)).toBeGreaterThan(0);
+    expect(Math.max(...sent) - Math.min(...sent)).toBeLessThanOrEqual(10_000);
+    u.close();
+  });
+
+  it('go by deadline: an older part first', async () => {
+    const u = uploader(100e6);
+    const a = new WrittenLink('a');
+    u.subscribe(a, 1, 0b11, { msn: 0, index: 0 }, true);
+    a.isCongested = true;
+    const entries = [part(0, [0, 1]), part(1, [0]), part(2, [0])] as const;
+    for (const i of [1, 2, 0] as const) u.forward(entries[i], 0, 'x', undefined, () => a);
+    u.forward(entries[0], 1, 'x', undefined, () => a);
+    a.isCongested = false;
+    u.pump();
+    expect(a.read().filter((f) => f !== 'header')).toEqual(['chunk 0/0', 'chunk 0/1', 'chunk 1/0', 'chunk 2/0']);
+    u.close();
+  });
+
+  it('follow a rate that changes', async () => {
+    const u = uploader(2_000_000);
+    const a = new WrittenLink('a');
+    u.subscribe(a, 1, 0b11, { msn: 0, index: 0 }, true);
+    for (const entry of Array.from({ length: 20 }, (_, i) => part(i, [0, 1, 2, 3]))) {
+      for (const i of [0, 1, 2, 3]) u.forward(entry, i, 'x', undefined, () => a);
+    }
+    await clock.advance(1_000);
+    const before = a.sentBytes;
+    u.setUplink(400_000);
+    await clock.advance(1_000);
+    expect(a.sentBytes - before).toBeLessThanOrEqual(16_384 + 50_000);
+    u.close();
   });
 
   it('answer requests with what is there, and refuse the rest', () => {

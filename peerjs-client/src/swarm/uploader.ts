@@ -1,18 +1,23 @@
 import type { Clock, Timer } from '../clock.js';
 import type { Bytes } from '../wire/bytes.js';
-import { encodeChunk, Reason, type ChunkRun } from '../wire/peer-frames.js';
+import { encodeChunk, NO_HEADERS, Reason, type ChunkRun } from '../wire/peer-frames.js';
 import { chunkLength } from '../wire/part-header.js';
 import { sliceOf } from '../wire/slices.js';
 import type { Link } from './link.js';
 import type { PartEntry } from './part-entry.js';
-import { comparePart, type PartId } from './part-id.js';
+import { comparePart, partKey, type PartId } from './part-id.js';
+import { Skips } from './skips.js';
 import type { TrackParts } from './track-parts.js';
 import { ChildBook, TokenBucket } from './upload-policy.js';
 
 /** A chunk that waits longer is of no use any more (docs/peer.md, rule 4). */
-const USEFUL_MS = 4_000;
-/** Most chunks that may wait for one neighbour: four seconds at about 30 Mbit/s. */
+const USEFUL_MS = 1_500;
+/** Most chunks that may wait for one neighbour: a second and a half at about 80 Mbit/s. */
 const MAX_QUEUE = 1_024;
+/** So much of what a child is pushed, in ms, may be in its channel, within these bounds: it can be cancelled no more, and delays all that follows. */
+const MARK_MS = 500;
+const MIN_MARK = 32 << 10;
+const MAX_MARK = 256 << 10;
 /** Parts whose header is remembered as sent to a neighbour; more than the window of a few tracks. */
 const MAX_HEADERS = 512;
 
@@ -35,11 +40,15 @@ export interface UploaderOptions {
   /** bit/s; 0: never. */
   readonly uplink: number;
   trackOf(number: number): TrackParts | undefined;
+  linkOf(id: string): Link | undefined;
 }
 
 /** Sends chunks to children and to neighbours that ask: paced by a token bucket and by back-pressure. */
 export class Uploader {
   private readonly outboxes = new Map<string, Outbox>();
+  private readonly skips = new Map<string, Skips>();
+  /** Neighbours that get the headers of tracks from somebody else. */
+  private readonly headerless = new Map<string, Set<number>>();
   private readonly book: ChildBook;
   private readonly bucket: TokenBucket;
   private timer: Timer;
@@ -51,13 +60,32 @@ export class Uploader {
     this.bucket = new TokenBucket(o.uplink);
   }
 
+  /** What may be sent from now on, in bit/s. */
+  setUplink(bitsPerSecond: number): void {
+    this.book.uplink = bitsPerSecond;
+    this.bucket.setRate(bitsPerSecond, this.o.clock.now());
+    for (const s of this.book.shed()) {
+      const link = this.outboxes.get(s.child)?.link ?? this.o.linkOf(s.child);
+      if (link !== undefined) this.refuse(link, Reason.busy, { track: s.track, msn: 0, index: 0, first: 0, count: s.mask });
+    }
+  }
+
+  /** Children that slice `s` of the track is passed on to. */
+  childrenOf(track: number, s: number): number {
+    return this.book.childrenOf(track, s);
+  }
+
   /** Whether the viewer is a child for any slice, of one track or at all. */
   isChild(id: string, track?: number): boolean {
     return this.book.has(id, track);
   }
 
-  subscribe(link: Link, track: number, mask: number, from: PartId, isAllowed: boolean): void {
+  subscribe(link: Link, track: number, mask: number, from: PartId, isAllowed: boolean, flags = 0): void {
     const parts = this.o.trackOf(track);
+    const headerless = this.headerless.get(link.id) ?? new Set();
+    this.headerless.set(link.id, headerless);
+    if ((flags & NO_HEADERS) === 0) headerless.delete(track);
+    else headerless.add(track);
     if (parts === undefined || !isAllowed) {
       this.refuse(link, isAllowed ? Reason.absent : Reason.busy, { track, msn: 0, index: 0, first: 0, count: mask });
       return;
@@ -97,10 +125,31 @@ export class Uploader {
     this.pump();
   }
 
+  /** The neighbour does not want chunks: neither those that wait for it nor those to come. */
   cancel(link: Link, run: ChunkRun, entry: PartEntry | undefined): void {
+    this.skip(link.id, partKey(run.track, run), run.first, run.count);
     const outbox = this.outboxes.get(link.id);
     if (outbox === undefined || entry === undefined) return;
     outbox.queue = outbox.queue.filter((w) => w.entry !== entry || w.chunk < run.first || w.chunk >= run.first + run.count);
+  }
+
+  /** Remembers what a neighbour has or does not want. */
+  skip(id: string, key: string, first: number, count: number): void {
+    let skips = this.skips.get(id);
+    if (skips === undefined) this.skips.set(id, skips = new Skips());
+    skips.add(key, first, count);
+  }
+
+  /** Whether the neighbour announced the whole part. */
+  hasAnnounced(id: string, entry: PartEntry): boolean {
+    return entry.have !== undefined && this.skips.get(id)?.has(entry.key, 0, entry.have.length) === true;
+  }
+
+  /** Sends the header that a neighbour asks for. */
+  want(link: Link, entry: PartEntry | undefined): void {
+    if (entry?.header === undefined || this.o.uplink === 0) return;
+    this.boxOf(link).headers.add(entry.key);
+    link.send({ type: 'header', raw: entry.header.raw });
   }
 
   /** Passes a verified chunk on to the children of its slice, but not to whom it came from. */
@@ -111,7 +160,7 @@ export class Uploader {
     if (children.length === 0) return;
     const until = this.o.clock.now() + USEFUL_MS;
     for (const id of children) {
-      const link = id === from ? undefined : linkOf(id);
+      const link = id === from || this.skips.get(id)?.has(entry.key, chunk, chunk + 1) === true ? undefined : linkOf(id);
       if (link !== undefined) this.enqueue(link, { entry, chunk, message, until });
     }
     this.pump();
@@ -121,6 +170,8 @@ export class Uploader {
   remove(id: string): void {
     this.book.remove(id);
     this.outboxes.delete(id);
+    this.skips.delete(id);
+    this.headerless.delete(id);
   }
 
   close(): void {
@@ -134,27 +185,46 @@ export class Uploader {
     const boxes = [...this.outboxes.values()];
     let idle = 0;
     while (idle < boxes.length) {
-      const box = boxes[this.turn++ % boxes.length];
-      const next = box === undefined || box.link.isCongested ? undefined : takeUseful(box, now);
+      const box = boxes[this.turn % boxes.length];
+      while (box?.queue[0] !== undefined && now >= box.queue[0].until) box.queue.shift();
+      const next = box === undefined || this.isFull(box) ? undefined : takeUseful(box, now);
       if (box === undefined || next === undefined) {
         idle++;
+        this.turn++;
         continue;
       }
       const size = next.entry.header === undefined ? 0 : chunkLength(next.entry.header, next.chunk);
       if (!this.bucket.take(size, now)) {
-        box.queue.unshift(next);
+        box.queue.unshift(next); // it is still its turn
         this.sleep(this.bucket.wait(size, now));
         return;
       }
       idle = 0;
+      this.turn++;
       this.transmit(box, next, size);
     }
+  }
+
+  /** Whether the channel holds as much as it should. */
+  private isFull(box: Outbox): boolean {
+    const mark = Math.min(Math.max((this.book.committed(box.link.id) / 8_000) * MARK_MS, MIN_MARK), MAX_MARK);
+    return box.link.isCongested || box.link.bufferedBytes > mark;
+  }
+
+  private boxOf(link: Link): Outbox {
+    let box = this.outboxes.get(link.id);
+    if (box === undefined || box.link !== link) {
+      box = { link, queue: [], headers: new Set() };
+      this.outboxes.set(link.id, box);
+    }
+    return box;
   }
 
   private transmit(box: Outbox, w: Waiting, size: number): void {
     const { entry } = w;
     if (entry.header === undefined) return;
-    if (!box.headers.has(entry.key)) {
+    const isDue = entry.isHeaderLate || this.headerless.get(box.link.id)?.has(entry.track) !== true;
+    if (isDue && !box.headers.has(entry.key)) {
       if (box.headers.size >= MAX_HEADERS) box.headers.clear();
       box.headers.add(entry.key);
       box.link.send({ type: 'header', raw: entry.header.raw });
@@ -171,7 +241,8 @@ export class Uploader {
       const { have } = entry;
       if (have === undefined || comparePart(entry.id, from) < 0) continue;
       for (let i = 0; i < have.length; i++) {
-        if (have.has(i) && ((mask >> sliceOf(have.length, entry.slices.length, i)) & 1) === 1) {
+        const isSkipped = this.skips.get(link.id)?.has(entry.key, i, i + 1) === true;
+        if (have.has(i) && !isSkipped && ((mask >> sliceOf(have.length, entry.slices.length, i)) & 1) === 1) {
           this.enqueue(link, { entry, chunk: i, message: undefined, until });
         }
       }
@@ -179,12 +250,11 @@ export class Uploader {
   }
 
   private enqueue(link: Link, w: Waiting): void {
-    let box = this.outboxes.get(link.id);
-    if (box === undefined || box.link !== link) {
-      box = { link, queue: [], headers: new Set() };
-      this.outboxes.set(link.id, box);
-    }
-    if (box.queue.length < MAX_QUEUE) box.queue.push(w);
+    const box = this.boxOf(link);
+    if (box.queue.length >= MAX_QUEUE) return;
+    let at = box.queue.length; // older parts are due first
+    for (let before = box.queue[at - 1]; before !== undefined && comparePart(w.entry.id, before.entry.id) < 0; before = box.queue[at - 1]) at--;
+    box.queue.splice(at, 0, w);
   }
 
   private refuse(link: Link, reason: number, run: ChunkRun): void {

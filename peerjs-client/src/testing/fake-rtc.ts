@@ -128,6 +128,11 @@ class FakePeerConnection {
     network.clock.setTimeout(() => remote?.channels.find((c) => c.id === id)?.closed(), network.latencyMs);
   }
 
+  /** The data channel of this label, for tests that send on it themselves. */
+  channel(label: string): FakeChannel | undefined {
+    return this.channels.find((c) => c.label === label);
+  }
+
   close(): void {
     if (this.connectionState === 'closed') return;
     this.connectionState = 'closed';

@@ -55,17 +55,17 @@ export class World {
     }
   }
 
-  /** Publishes `n` parts in real time; every engine asks for each when it is there, and fetches what it does not get. */
-  async play(n: number, only: readonly SwarmEngine[] = this.engines): Promise<Played[]> {
+  /** Publishes `n` parts in real time; every engine asks for each when it is there, and fetches what it does not get. Then nothing is published for `restMs`. */
+  async play(n: number, only: readonly SwarmEngine[] = this.engines, sizeOf?: (track: CatalogTrack) => number, restMs = 1_000): Promise<Played[]> {
     const played = only.map((): Played => ({ results: [], waits: [] }));
     for (let i = 0; i < n; i++) {
-      const id = this.edge.publish();
+      const id = this.edge.publish(sizeOf);
       for (const name of ['v', 'a']) {
         only.forEach((engine, e) => void this.load(engine, name, id, played[e]));
       }
       await this.clock.advance(PART_MS);
     }
-    await this.clock.advance(1_000);
+    await this.clock.advance(restMs);
     return played;
   }
 

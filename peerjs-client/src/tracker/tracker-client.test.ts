@@ -23,7 +23,7 @@ beforeEach(() => {
   tracker = new TestTracker(hub, new Uint8Array(32));
   log = [];
   client = new TrackerClient({
-    url: 'ws://edge/tracker', stream: 'live/demo', session: 'ab', uplink: 5, browser: 'other', clock, createSocket: hub.create, random: () => 0.5,
+    url: 'ws://edge/tracker', stream: 'live/demo', session: 'ab', uplink: () => 5, browser: 'other', clock, createSocket: hub.create, random: () => 0.5,
     beacon: () => beacon,
     events: {
       onWelcome: (w) => log.push(`welcome ${w.id}`), onAssign: (a) => log.push(`assign ${a.revision}`), onSignal: (from) => log.push(`signal ${from}`),

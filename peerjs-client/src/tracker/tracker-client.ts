@@ -21,8 +21,8 @@ export interface TrackerOptions {
   readonly stream: string;
   /** Random, one a page: a re-join with it replaces the old session. */
   readonly session: string;
-  /** bit/s; 0: will not upload. */
-  readonly uplink: number;
+  /** bit/s at the time of a join; 0: will not upload. */
+  readonly uplink: () => number;
   /** Short family name. */
   readonly browser: string;
   readonly token?: string;
@@ -78,6 +78,11 @@ export class TrackerClient {
     this.send({ type: 'lost', peer, reason });
   }
 
+  /** Sends a beacon ahead of its time; the others keep theirs. */
+  beaconNow(): void {
+    if (this.isWelcome) this.send({ type: 'beacon', ...this.o.beacon() });
+  }
+
   report(peer: string, track: string, msn: number, index: number, chunk: number): void {
     this.send({ type: 'report', peer, track, msn, index, chunk });
   }
@@ -113,7 +118,7 @@ export class TrackerClient {
   private join(): void {
     const { stream, uplink, browser, session, token } = this.o;
     this.send({
-      type: 'join', version: TRACKER_VERSION, stream, tracks: this.tracks, uplink, browser, session,
+      type: 'join', version: TRACKER_VERSION, stream, tracks: this.tracks, uplink: uplink(), browser, session,
       ...(token === undefined ? {} : { token }),
     });
   }

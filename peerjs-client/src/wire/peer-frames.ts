@@ -18,6 +18,9 @@ export const EDGE_ID = 'edge';
 const MAX_DEADLINE_MS = 60_000;
 const MAX_TEXT = 256;
 
+/** SUBSCRIBE flag: the chunks alone, since the headers come from another parent. */
+export const NO_HEADERS = 1;
+
 /** Why a REFUSE or BYE was sent. */
 export const Reason = {
   none: 0, busy: 1, absent: 2, late: 3, protocol: 4, badData: 5, version: 6, wrongStream: 7, leaving: 8, banned: 9,
@@ -26,7 +29,7 @@ export const Reason = {
 /** Type byte of each frame. */
 export const FrameType = {
   hello: 0x01, subscribe: 0x02, unsubscribe: 0x03, header: 0x04, chunk: 0x05, have: 0x06,
-  request: 0x07, cancel: 0x08, refuse: 0x09, ping: 0x0a, pong: 0x0b, bye: 0x0c,
+  request: 0x07, cancel: 0x08, refuse: 0x09, ping: 0x0a, pong: 0x0b, bye: 0x0c, want: 0x0d,
 } as const;
 
 /** A run of chunks [first, first + count) of a part. */
@@ -39,7 +42,11 @@ export interface ChunkRun {
 }
 
 export interface HelloFrame { readonly type: 'hello'; readonly version: number; readonly features: number; readonly id: string; readonly stream: string }
-export interface SubscribeFrame { readonly type: 'subscribe'; readonly track: number; readonly slices: number; readonly msn: number; readonly index: number }
+export interface SubscribeFrame {
+  readonly type: 'subscribe'; readonly track: number; readonly slices: number; readonly msn: number; readonly index: number;
+  /** Options for the whole track, such as {@link NO_HEADERS}; unknown bits mean nothing. */
+  readonly flags: number;
+}
 export interface UnsubscribeFrame { readonly type: 'unsubscribe'; readonly track: number; readonly slices: number }
 export interface HeaderFrame { readonly type: 'header'; readonly raw: Bytes }
 export interface ChunkFrame {
@@ -54,21 +61,25 @@ export interface RefuseFrame extends ChunkRun { readonly type: 'refuse'; readonl
 export interface PingFrame { readonly type: 'ping'; readonly token: Bytes }
 export interface PongFrame { readonly type: 'pong'; readonly token: Bytes }
 export interface ByeFrame { readonly type: 'bye'; readonly reason: number; readonly text: string }
+/** Asks for the header that a {@link NO_HEADERS} subscription left out. */
+export interface WantFrame { readonly type: 'want'; readonly track: number; readonly msn: number; readonly index: number }
 /** A frame of a later version: ignored. */
 export interface UnknownFrame { readonly type: 'unknown'; readonly code: number }
 
 /** One message of the peer protocol (docs/peer.md). */
 export type Frame =
   | HelloFrame | SubscribeFrame | UnsubscribeFrame | HeaderFrame | ChunkFrame | HaveFrame
-  | RequestFrame | CancelFrame | RefuseFrame | PingFrame | PongFrame | ByeFrame | UnknownFrame;
+  | RequestFrame | CancelFrame | RefuseFrame | PingFrame | PongFrame | ByeFrame | WantFrame | UnknownFrame;
 
 /** Encodes a frame. */
 export function encodeFrame(f: Exclude<Frame, UnknownFrame>): Bytes {
   switch (f.type) {
     case 'hello':
       return start(FrameType.hello).varint(f.version).varint(f.features).text(f.id).text(f.stream).finish();
-    case 'subscribe':
-      return start(FrameType.subscribe).varint(f.track).varint(f.slices).varint(f.msn).varint(f.index).finish();
+    case 'subscribe': {
+      const w = start(FrameType.subscribe).varint(f.track).varint(f.slices).varint(f.msn).varint(f.index);
+      return (f.flags === 0 ? w : w.varint(f.flags)).finish();
+    }
     case 'unsubscribe':
       return start(FrameType.unsubscribe).varint(f.track).varint(f.slices).finish();
     case 'header':
@@ -88,6 +99,8 @@ export function encodeFrame(f: Exclude<Frame, UnknownFrame>): Bytes {
       return start(f.type === 'ping' ? FrameType.ping : FrameType.pong).raw(f.token).finish();
     case 'bye':
       return start(FrameType.bye).varint(f.reason).text(f.text.slice(0, MAX_TEXT / 4)).finish();
+    case 'want':
+      return part(start(FrameType.want), f).finish();
   }
 }
 
@@ -125,7 +138,10 @@ function parseFields(r: ByteReader, type: number): Frame {
     case FrameType.hello:
       return { type: 'hello', version: r.varint(), features: r.varint(), id: r.text(64), stream: r.text(129) };
     case FrameType.subscribe:
-      return { type: 'subscribe', track: r.varint(255), slices: r.varint(MAX_SLICE_MASK), msn: r.varint(), index: r.varint() };
+      return {
+        type: 'subscribe', track: r.varint(255), slices: r.varint(MAX_SLICE_MASK), msn: r.varint(), index: r.varint(),
+        flags: r.left > 0 ? r.varint() : 0,
+      };
     case FrameType.unsubscribe:
       return { type: 'unsubscribe', track: r.varint(255), slices: r.varint(MAX_SLICE_MASK) };
     case FrameType.header:
@@ -155,6 +171,8 @@ function parseFields(r: ByteReader, type: number): Frame {
       return { type: 'pong', token: r.take(8) };
     case FrameType.bye:
       return { type: 'bye', reason: r.varint(255), text: r.text(MAX_TEXT) };
+    case FrameType.want:
+      return { type: 'want', track: r.varint(255), msn: r.varint(), index: r.varint() };
     default:
       return { type: 'unknown', code: type };
   }
