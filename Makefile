@@ -7,14 +7,14 @@ BIN    := bin/starling
 
 # What the client's bundle and the binary are made of.
 CLIENT_SOURCES := $(shell find $(CLIENT)/src -type f 2>/dev/null) $(wildcard $(CLIENT)/*.mjs $(CLIENT)/*.json)
-GO_SOURCES     := $(shell find . -name '*.go' -not -path './$(CLIENT)/node_modules/*' -not -path './var/*' 2>/dev/null) go.mod go.sum
+GO_SOURCES     := $(shell find . -name '*.go' -not -path '*/node_modules/*' -not -path './var/*' 2>/dev/null) go.mod go.sum
 STAMP          := $(CLIENT)/dist/index.html
 
 .DEFAULT_GOAL := build
-.PHONY: run build client test test-go test-client test-e2e lint bench fuzz clean setup-run setup-build setup-test help
+.PHONY: run build client test test-go test-client test-e2e lint bench bench-browsers fuzz clean setup-run setup-build setup-test setup-browsers help
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: setup-run ## Build what has changed and run everything in one process with a test broadcast
 	@$(MAKE) -s $(BIN)
@@ -57,6 +57,7 @@ test-go: $(STAMP)
 test-client:
 	@echo "== vitest"
 	@cd $(CLIENT) && npm run --silent test
+	@node --test --test-reporter=dot bench/browsers/test/*.test.mjs bench/client/test/*.test.mjs
 
 test-e2e: $(BIN)
 	@echo "== end to end in browsers"
@@ -66,6 +67,10 @@ bench: setup-run ## Micro-benchmarks, then a swarm of headless viewers (ARGS: se
 	@$(MAKE) -s $(BIN)
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
 	@deploy/bench.sh $(ARGS)
+
+bench-browsers: setup-browsers ## Players beside each other in Chromium (ARGS: see node bench/browsers/compare.mjs --help)
+	@$(MAKE) -s $(BIN)
+	@node bench/browsers/compare.mjs $(ARGS)
 
 FUZZTIME ?= 5s
 fuzz: $(STAMP) ## Run every fuzz target for FUZZTIME (5s)
@@ -86,3 +91,5 @@ setup-build:
 	@deploy/setup.sh build
 setup-test:
 	@deploy/setup.sh test
+setup-browsers:
+	@deploy/setup.sh browsers

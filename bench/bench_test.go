@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"starling/bench/report"
 	"starling/internal/media"
 )
 
@@ -82,6 +83,23 @@ func TestSharesFollowTheEdgesCount(t *testing.T) {
 	var out bytes.Buffer
 	if err := r.Write(&out); err != nil || !strings.Contains(out.String(), "offload          50.0 %") || !strings.Contains(out.String(), "not asked") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+func TestReceiptHasTheFigures(t *testing.T) {
+	r := Report{URL: "http://h/watch/live/demo", Viewers: 4, Seconds: 90, Offload: 0.75, EdgeCopies: 1, Stalls: 1, Playlists: 36, Lateness: Quantiles{N: 9, P95: 40}}
+	got := r.Receipt()
+	res := got.Results[0]
+	if got.Kind != report.Live || res.Role != report.Swarm || res.Figures[report.Offload] != 0.75 || res.Figures[report.StallsPerViewerHour] != 10 ||
+		res.Figures[report.RequestRate] != 0.1 || res.Quantiles[report.Lateness].P95 != 40 {
+		t.Errorf("%+v", got)
+	}
+	if _, ok := res.Figures[report.EdgeBytes]; ok {
+		t.Error("an edge that was not asked has a count")
+	}
+	r.EdgeOnly, r.EdgeBytes = true, 5
+	if res := r.Receipt().Results[0]; res.Role != report.EdgeOnly || res.Figures[report.EdgeBytes] != 5 {
+		t.Errorf("edge only: %+v", res)
 	}
 }
 

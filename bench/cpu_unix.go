@@ -4,8 +4,8 @@ package bench
 
 import "syscall"
 
-// cpuSeconds is the processor time of this process so far.
-func cpuSeconds() float64 {
+// CPUSeconds is the processor time of this process so far.
+func CPUSeconds() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -105,7 +105,7 @@ func (m *meter) measure(ctx context.Context, viewers []*peer.Peer) (Report, erro
 	if err != nil {
 		return Report{}, err
 	}
-	before, cpu, began := sum(viewers), cpuSeconds(), time.Now()
+	before, cpu, began := sum(viewers), CPUSeconds(), time.Now()
 	m.mu.Lock()
 	m.on = true
 	m.mu.Unlock()
@@ -117,7 +117,7 @@ func (m *meter) measure(ctx context.Context, viewers []*peer.Peer) (Report, erro
 	m.mu.Unlock()
 	took := time.Since(began).Seconds()
 	after := sum(viewers)
-	cpu = cpuSeconds() - cpu
+	cpu = CPUSeconds() - cpu
 	edgeAfter, err := m.edgeBytes(ctx)
 	if err != nil {
 		return Report{}, err

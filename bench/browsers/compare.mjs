@@ -7,6 +7,7 @@ import { cleanUp, endOnSignal } from './lib/cleanup.mjs';
 import { measureRuns } from './lib/measure-runs.mjs';
 import { estimate, help, parseCommand, runsOf } from './lib/plan.mjs';
 import { toMarkdown, toReceipt } from './lib/receipt.mjs';
+import { mainErrors } from './lib/result.mjs';
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
@@ -33,7 +34,9 @@ async function main(args) {
       console.log(`    ${outcome.error === undefined ? oneLine(result) : `failed: ${outcome.error.slice(0, 300)}`}`);
       browserVersion ??= outcome.browserVersion;
       const group = options.groups[run.group];
-      entries[run.group].push({ player: run.player, result });
+      const errors = mainErrors(outcome.errors ?? []);
+      if (errors.length > 0) console.log(`    errors in the pages: ${errors.join('; ')}`);
+      entries[run.group].push({ player: run.player, result, errors });
       // Written anew after every run, so that an interrupted comparison leaves what it has.
       const receipt = await toReceipt({ ...group, command, seconds: options.seconds, warmup: options.warmup, settings, browserVersion, entries: entries[run.group] });
       const name = `browsers-${run.group + 1}-${group.viewers}-${stamp}`;

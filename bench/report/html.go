@@ -20,6 +20,7 @@ type page struct {
 	Title    string
 	Style    template.CSS
 	Overview overview
+	Goals    []goalRow
 	Plots    []plot
 	Sections []section
 }
@@ -32,7 +33,30 @@ type overview struct {
 
 type overviewRow struct {
 	Link, Run, Result string
-	Cells             []string
+	// Span is how many rows the run has, in the first of them, and 0 in the others.
+	Span  int
+	Cells []string
+}
+
+// goalRow is a verdict of one of several runs.
+type goalRow struct {
+	Link, Run string
+	Verdict
+}
+
+// goalRows lists the verdicts of all runs, goal by goal.
+func goalRows(sections []section) []goalRow {
+	var out []goalRow
+	for _, g := range Goals() {
+		for _, s := range sections {
+			for _, v := range s.R.Verdicts {
+				if v.Name == g.Name {
+					out = append(out, goalRow{Link: "#" + s.ID, Run: s.R.Title, Verdict: v})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // HTML writes a report of receipts as one page that needs nothing else: no
@@ -51,9 +75,10 @@ func HTML(w io.Writer, receipts ...*Receipt) error {
 	if len(receipts) > 1 {
 		p.Title = fmt.Sprintf("%d runs", len(receipts))
 		p.Overview = newOverview(p.Sections)
+		p.Goals = goalRows(p.Sections)
 	}
 	if c, ok := offloadAgainstLatency(p.Sections); ok {
-		p.Plots = append(p.Plots, linePlot("all-plot1", c, true))
+		p.Plots = append(p.Plots, scatterPlot("all-plot1", c))
 	}
 	t, err := template.New("report").Parse(pageSource)
 	if err != nil {
@@ -86,8 +111,11 @@ func newOverview(sections []section) overview {
 		o.Head = append(o.Head, title)
 	}
 	for _, s := range sections {
-		for _, res := range s.R.Results {
+		for i, res := range s.R.Results {
 			row := overviewRow{Link: "#" + s.ID, Run: s.R.Title, Result: res.Name}
+			if i == 0 {
+				row.Span = len(s.R.Results)
+			}
 			viewers := Missing()
 			if s.R.Viewers > 0 {
 				viewers = Number(s.R.Viewers)
@@ -108,8 +136,9 @@ func newOverview(sections []section) overview {
 	return o
 }
 
-// offloadAgainstLatency has a point for each result that has both figures: what
-// a player gives up in latency for what it takes off the edge.
+// offloadAgainstLatency has a point for each player in browsers that has both
+// figures: what it gives up in latency for what it takes off the edge. Headless
+// peers show no picture, so their latency is another one.
 func offloadAgainstLatency(sections []section) (Curve, bool) {
 	c := Curve{
 		Title: "Offload against latency", X: Axis{Title: "Latency, p50", Unit: Millis}, Y: Axis{Title: "Offload", Unit: Share},
@@ -120,7 +149,7 @@ func offloadAgainstLatency(sections []section) (Curve, bool) {
 		for _, res := range s.R.Results {
 			q, ok := res.Quantiles[Latency]
 			y, ok2 := res.Figures[Offload]
-			if !ok || !ok2 {
+			if !ok || !ok2 || s.R.Kind != Browsers {
 				continue
 			}
 			i := slices.IndexFunc(c.Lines, func(l Line) bool { return l.Name == res.Name })

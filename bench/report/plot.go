@@ -20,7 +20,7 @@ const (
 	plotRight  = 18
 	plotTop    = 28
 	plotBottom = 42
-	styles     = 8 // how many colours and dashes report.css has
+	styles     = 12 // how many colours and dashes report.css has
 	maxPoints  = 300
 )
 
@@ -39,6 +39,7 @@ type plot struct {
 	Bars          []bar
 	Table         table
 	Note          string
+	Scatter       bool // points without lines between them
 }
 
 type tick struct {
@@ -106,6 +107,16 @@ func linePlot(id string, c Curve, dots bool) plot {
 	}
 	p.Desc = describe(c, p.Lines)
 	p.Table = pointsTable(c)
+	return p
+}
+
+// scatterPlot draws the points of c alone.
+func scatterPlot(id string, c Curve) plot {
+	p := linePlot(id, c, true)
+	p.Scatter = true
+	for i := range p.Lines {
+		p.Lines[i].Path = ""
+	}
 	return p
 }
 

@@ -271,11 +271,15 @@ func TestPageOfSeveralRuns(t *testing.T) {
 	a, b := sample(), sample()
 	b.Title, b.Viewers = "second", 100
 	for i, r := range []*Receipt{a, b} {
+		r.Kind = Browsers
 		r.Results[0].SetSamples(Latency, []float64{1000 + 100*float64(i)})
 	}
 	page := parse(t, rendered(t, a, b))
 	if got := rowOf(t, page, "second"); got[0] != "swarm" || got[1] != "100" || got[2] != "87.1 %" {
 		t.Errorf("overview %q", got)
+	}
+	if got := rowOf(t, page, "offload ÷ bound"); !slices.Equal(got, []string{a.Title, "swarm", "90.1 %", "≥ 93 %", "✗ missed"}) {
+		t.Errorf("goals of all runs %q", got)
 	}
 	if got := page.all("figcaption")[0].Text; got != "Offload against latency" {
 		t.Errorf("first plot is %q", got)

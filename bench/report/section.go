@@ -92,13 +92,13 @@ func plotsOf(id string, r *Receipt) []plot {
 	var out []plot
 	next := func() string { return fmt.Sprintf("%s-plot%d", id, len(out)+1) }
 	if len(r.Results) > 1 {
-		for _, f := range []Figure{Offload, Latency, Lateness, StallsPerViewerHour, RequestRate, CPU} {
+		for _, f := range []Figure{Offload, Latency, Lateness, StallsPerViewerHour, RequestRate, CPU, PageThread} {
 			if p, ok := alternatives(next(), r, f); ok {
 				out = append(out, p)
 			}
 		}
 	}
-	for _, f := range []Figure{Latency, Lateness, Startup, FirstPeerByte, ParentGap} {
+	for _, f := range []Figure{Latency, Lateness, Startup, FirstPeerByte, ParentGap, Depth} {
 		if c, ok := cdfCurve(r, f); ok {
 			out = append(out, linePlot(next(), c, false))
 		}
@@ -125,7 +125,7 @@ func alternatives(id string, r *Receipt, f Figure) (plot, bool) {
 		} else if x, ok := res.Figures[f]; ok {
 			v.Value = Number(x)
 		}
-		if bound, ok := res.Figures[Bound]; ok && f == Offload {
+		if bound, ok := res.Figures[Bound]; ok && f == Offload && res.Role == Swarm {
 			v.Mark, note = Number(bound), "The mark is the bound: what no swarm of these viewers can exceed."
 		}
 		found = found || !v.Value.Missing()

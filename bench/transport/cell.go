@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,11 +48,18 @@ func children(uplink, bitrate int64, slices int) int {
 	return int(min(max(uplink/2*int64(slices)/bitrate, 1), maxChildren))
 }
 
+// gap is the time between two chunks of a slice while its parent serves all
+// children in turn.
+func (c *cell) gap() time.Duration {
+	pace := cmp.Or(c.scheme.Pace, 1)
+	return time.Duration(float64(c.fanOut*c.scheme.Chunk*8) / (pace * float64(c.path.Uplink)) * float64(time.Second))
+}
+
 func newCell(o Options, s Scheme, p Path) (*cell, error) {
 	c := &cell{o: o, scheme: s, path: p, fanOut: children(p.Uplink, o.Bitrate, s.Slices)}
 	c.first = int(warmUp / partDuration)
 	for _, size := range partSizes(c.first+int(o.Duration/partDuration), o.Bitrate, o.Seed) {
-		c.parts = append(c.parts, layout{size, s.Chunk, s.Slices})
+		c.parts = append(c.parts, cut(size, s.Chunk, s.Slices))
 	}
 	c.net = network.New(network.Config{Seed: o.Seed, Path: func(_, _ *network.Host) network.Path {
 		return network.Path{RTT: p.RTT, Jitter: p.RTT / 20, Loss: p.Loss, Reachable: true}
@@ -95,7 +103,7 @@ func (c *cell) connect() error {
 		if err != nil {
 			return err
 		}
-		c.receivers = append(c.receivers, newReceiver(c.scheme, c.path.RTT, conn, c.parts))
+		c.receivers = append(c.receivers, newReceiver(c.scheme, c.path.RTT, c.gap(), conn, c.parts))
 		for slice, p := range c.parents {
 			l, err := newLink(c.hosts[slice], host, firstPort+i*len(c.parents)+slice, c.scheme)
 			if err != nil {

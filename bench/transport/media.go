@@ -36,6 +36,13 @@ type layout struct {
 	size, chunk, slices int
 }
 
+// cut makes chunks of one size, at most most bytes, so that every slice has as
+// many, as media.ChunkSize does.
+func cut(size, most, slices int) layout {
+	n := slices * ((size + slices*most - 1) / (slices * most))
+	return layout{size, (size + n - 1) / n, slices}
+}
+
 func (l layout) chunks() int { return (l.size + l.chunk - 1) / l.chunk }
 
 // of gives the bounds of a slice, in chunks: contiguous runs whose lengths

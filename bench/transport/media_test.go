@@ -28,7 +28,11 @@ func TestPartSizes(t *testing.T) {
 
 func TestSlicesCoverThePart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := layout{rapid.IntRange(1, 400_000).Draw(t, "size"), rapid.SampledFrom([]int{1100, 4096, 16384}).Draw(t, "chunk"), rapid.IntRange(1, 8).Draw(t, "slices")}
+		most := rapid.SampledFrom([]int{1100, 4096, 16384}).Draw(t, "chunk")
+		l := cut(rapid.IntRange(1000, 400_000).Draw(t, "size"), most, rapid.IntRange(1, 8).Draw(t, "slices"))
+		if l.chunk > most {
+			t.Fatalf("chunks of %d bytes, at most %d", l.chunk, most)
+		}
 		next, bytes := 0, 0
 		for s := range l.slices {
 			from, to := l.of(s)
@@ -70,7 +74,7 @@ func TestParityMendsOneChunkOfAGroup(t *testing.T) {
 		{SliceParity, frame{slice: 2, chunk: 3, parity: true}, []int{3, 8}, 2},
 		{SliceParity, frame{slice: 2, chunk: 2, parity: true}, []int{3}, 1},
 	} {
-		r := newReceiver(Scheme{Parity: c.parity}, 0, nil, []layout{l})
+		r := newReceiver(Scheme{Parity: c.parity}, 0, 0, nil, []layout{l})
 		r.begin(now)
 		missing := map[int]bool{}
 		for _, m := range c.lost {

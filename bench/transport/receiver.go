@@ -41,6 +41,7 @@ type receipt struct {
 type receiver struct {
 	scheme Scheme
 	rtt    time.Duration
+	quiet  time.Duration
 	edge   net.Conn
 
 	mu     sync.Mutex
@@ -54,8 +55,9 @@ type counts struct {
 	useful, repaired, duplicate, parity int64
 }
 
-func newReceiver(s Scheme, rtt time.Duration, edge net.Conn, parts []layout) *receiver {
-	r := &receiver{scheme: s, rtt: rtt, edge: edge, got: make([]*receipt, len(parts))}
+func newReceiver(s Scheme, rtt, gap time.Duration, edge net.Conn, parts []layout) *receiver {
+	quiet := time.Duration(s.QuietMS)*time.Millisecond + time.Duration(s.RTTs*float64(rtt)+s.Gaps*float64(gap))
+	r := &receiver{scheme: s, rtt: rtt, quiet: quiet, edge: edge, got: make([]*receipt, len(parts))}
 	for i, l := range parts {
 		n := l.chunks()
 		r.got[i] = &receipt{layout: l, held: make([]bool, n), asked: make([]bool, n), left: n,
@@ -191,8 +193,7 @@ func (r *receiver) due(p *receipt, slice, chunk int, now time.Time) bool {
 	if gap := time.Duration(r.scheme.GapMS) * time.Millisecond; gap > 0 && !p.gapSince[chunk].IsZero() && now.Sub(p.gapSince[chunk]) >= gap {
 		return true
 	}
-	quiet := time.Duration(r.scheme.QuietMS)*time.Millisecond + time.Duration(r.scheme.RTTs*float64(r.rtt))
-	return !p.latest[slice].IsZero() && now.Sub(p.latest[slice]) >= quiet
+	return !p.latest[slice].IsZero() && now.Sub(p.latest[slice]) >= r.quiet
 }
 
 // repair asks the edge for what is due until stop is closed.

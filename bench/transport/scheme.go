@@ -20,7 +20,7 @@ type Scheme struct {
 	Name string `json:"name"`
 	// Slices a part is cut into, one parent each.
 	Slices int `json:"slices"`
-	// Chunk is the size of a chunk, bytes.
+	// Chunk is the largest size of a chunk, bytes.
 	Chunk   int  `json:"chunk"`
 	Ordered bool `json:"ordered,omitempty"`
 	// Paced sends through a token bucket at the uplink's rate and stops at the
@@ -40,8 +40,10 @@ type Scheme struct {
 	LifetimeMS int    `json:"lifetimeMs,omitempty"`
 	Parity     Parity `json:"parity,omitempty"`
 	// QuietMS after the latest chunk of a slice, what is missing of it is
-	// repaired. RTTs is added to it in round trips, for a retransmission.
-	QuietMS int `json:"quietMs"`
+	// repaired. RTTs is added to it in round trips, for a retransmission, and
+	// Gaps in usual times between two chunks of the slice.
+	QuietMS int     `json:"quietMs"`
+	Gaps    float64 `json:"gaps,omitempty"`
 	// PatienceMS after a part's header, everything missing is repaired; 0 is
 	// the peer's rule for the whole distance from the live edge.
 	PatienceMS int     `json:"patienceMs,omitempty"`
@@ -70,7 +72,7 @@ func peer() Scheme {
 // IDR, before something is repaired.
 func patient() Scheme {
 	s := peer()
-	s.Name, s.RTTs, s.PatienceMS = "patient", 2, 750
+	s.Name, s.RTTs, s.Gaps, s.PatienceMS = "patient", 2, 2, 750
 	return s
 }
 
@@ -95,12 +97,13 @@ func Schemes() []Scheme {
 	naive := peer()
 	naive.Name, naive.Ordered, naive.Paced = "ordered burst", true, false
 	large := smooth()
-	large.Name, large.Chunk, large.QuietMS = "smooth, 16 KiB chunks", fullChunk, 200
+	largeWindow := smooth()
+	largeWindow.Name, largeWindow.Chunk, largeWindow.MinWindow = "smooth, window of 32 KiB, 16 KiB chunks", fullChunk, minWindow
+	large.Name, large.Chunk = "smooth, 16 KiB chunks", fullChunk
 	window := smooth()
 	window.Name, window.MinWindow = "smooth, window of 32 KiB", minWindow
 	drawn := window
 	drawn.Name, drawn.Drawn = "smooth, window of 32 KiB, child after child", true
-	drawn.QuietMS = 100
 	none := fragile("no retransmission", 0)
 	open := windowed("no retransmission, window of 32 KiB", 0)
 	once := windowed("one retransmission, window of 32 KiB", 1)
@@ -117,7 +120,7 @@ func Schemes() []Scheme {
 	over, overWindow := smooth(), window
 	over.Name, over.Pace = "twice the line", 2
 	overWindow.Name, overWindow.Pace = "twice the line, window of 32 KiB", 2
-	return []Scheme{naive, peer(), patient(), smooth(), large, window, drawn, none, open, once, lifetime, chunk, slice, sure, over, overWindow}
+	return []Scheme{naive, peer(), patient(), smooth(), large, window, largeWindow, drawn, none, open, once, lifetime, chunk, slice, sure, over, overWindow}
 }
 
 // minWindow is more than a slice's share of the largest bandwidth-delay
@@ -131,17 +134,22 @@ func windowed(name string, retransmits int) Scheme {
 	return s
 }
 
-// Sizes are the reliable and the unreliable scheme over numbers of slices and
-// sizes of chunks.
+// Sizes are ways of sending over numbers of slices and sizes of chunks: with
+// the window of 32 KiB, without it (as in browsers, which have no such
+// setting), and without retransmission.
 func Sizes() []Scheme {
 	var out []Scheme
 	for _, k := range []int{2, 4, 6, 8} {
-		for _, size := range []int{packetChunk, 4 << 10, 8 << 10, fullChunk} {
-			r := smooth()
-			r.Name, r.Slices, r.Chunk = named("smooth", k, size), k, size
-			u := fragile(named("no retransmission", k, size), 0)
-			u.Slices, u.Chunk = k, size
-			out = append(out, r, u)
+		for _, size := range []int{packetChunk, 4 << 10, fullChunk} {
+			floor, plain := smooth(), smooth()
+			floor.Name, floor.MinWindow = named("smooth, window of 32 KiB", k, size), minWindow
+			plain.Name = named("smooth", k, size)
+			none := windowed(named("no retransmission, window of 32 KiB", k, size), 0)
+			for _, s := range []Scheme{floor, plain, none} {
+				if s.Slices, s.Chunk = k, size; s.Retransmits != 0 || size == packetChunk {
+					out = append(out, s)
+				}
+			}
 		}
 	}
 	return out

@@ -62,7 +62,7 @@ func (c *cell) result() Row {
 		for _, p := range r.got[c.first:] {
 			took := giveUp
 			if !p.done.IsZero() {
-				took = p.done.Sub(p.begun)
+				took = min(took, p.done.Sub(p.begun))
 			}
 			lateness = append(lateness, took)
 			if took > lateAfter {

@@ -65,10 +65,10 @@ func AllPaths() []Path {
 	return out
 }
 
-// SizePaths are those over which Sizes are compared.
+// SizePaths are those over which Sizes are compared: where it is hard.
 func SizePaths() []Path {
 	return slices.DeleteFunc(AllPaths(), func(p Path) bool {
-		return p.RTT != 40*time.Millisecond || p.Loss == 0.005
+		return p.RTT < 40*time.Millisecond || p.Loss < 0.01 || p.Uplink > 5_000_000
 	})
 }
 

@@ -9,7 +9,12 @@ import (
 func TestTable(t *testing.T) {
 	o := Options{Duration: 4 * time.Second, Seed: 2, Paths: []Path{
 		{20 * time.Millisecond, 0, 5_000_000}, {100 * time.Millisecond, 0.02, 2_000_000}}}
-	schemes := len(Schemes())
+	for i, s := range Schemes() { // a third of them, to be quick
+		if i%3 == 0 {
+			o.Schemes = append(o.Schemes, s)
+		}
+	}
+	schemes := len(o.Schemes)
 	calls := 0
 	table, err := Run(t.Context(), o, func(done, of int, row Row) {
 		if calls++; done != calls || of != schemes*len(o.Paths) {
@@ -22,7 +27,7 @@ func TestTable(t *testing.T) {
 	t.Log("\n" + table.Markdown())
 	for i, row := range table.Rows {
 		name, worse := row.Scheme.Name, row.Path == o.Paths[1]
-		if row.Path != o.Paths[i%2] || name != Schemes()[i/2].Name {
+		if row.Path != o.Paths[i%2] || name != o.Schemes[i/2].Name {
 			t.Errorf("row %d is %s over %v", i, name, row.Path)
 		}
 		if row.P50 < row.Path.RTT/2 || row.Parts < 10 || row.Line < 1.05 {

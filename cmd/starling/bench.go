@@ -1,58 +1,12 @@
 package main
 
-import (
-	"encoding/json"
-	"time"
-
-	"starling/bench"
-	"starling/internal/config"
-)
-
+// benchCmd has a field for each benchmark; each is in a file of its own,
+// bench_NAME.go.
 type benchCmd struct {
-	Swarm swarmCmd `cmd:"" help:"Let many viewers without a screen watch a stream, and report offload, latency and stalls."`
-}
-
-type swarmCmd struct {
-	URL       string        `arg:"" optional:"" default:"http://127.0.0.1:8080/watch/live/demo" help:"The stream. Default: the test broadcast of starling up --demo."`
-	Peers     int           `short:"n" default:"10" help:"Viewers. Default 10."`
-	Liars     int           `default:"0" help:"Further viewers that alter what they pass on."`
-	Duration  time.Duration `default:"30s" help:"How long to measure. Default 30s."`
-	Warmup    time.Duration `default:"5s" help:"Pause before it. Default 5s."`
-	Uplink    int           `default:"8000000" placeholder:"BIT/S" help:"What each may upload; 0: nothing. Default 8000000."`
-	Reference bool          `help:"Draw the uplinks: 20 % none, 30 % 2, 30 % 5, 20 % 20 Mbit/s."`
-	Seed      uint64        `default:"1" help:"Of what is drawn. Default 1."`
-	Track     []string      `placeholder:"NAME" help:"A track to take; may be repeated. Default: the best video and the first audio."`
-	EdgeOnly  bool          `help:"Without a swarm."`
-	Admin     string        `placeholder:"URL" help:"The edge's admin listener, to set its count of bytes beside the viewers'. Default for an edge on this machine: http://127.0.0.1:9090; none: do not ask."`
-	JSON      bool          `name:"json" help:"Report as JSON."`
-	LogLevel  string        `enum:"debug,info,warn,error" default:"error" placeholder:"LEVEL" help:"How much to log: debug, info, warn or error. Default error."`
-}
-
-func (c *swarmCmd) Run(e *env) error {
-	local, err := onThisMachine(c.URL)
-	if err != nil {
-		return usageError{err}
-	}
-	o := bench.SwarmOptions{
-		URL: c.URL, Admin: c.Admin, Peers: c.Peers, Liars: c.Liars, Duration: c.Duration, Warmup: c.Warmup,
-		Uplink: c.Uplink, Reference: c.Reference, Seed: c.Seed, Tracks: c.Track, EdgeOnly: c.EdgeOnly,
-		InsecureTLS: local, Remote: !local, Log: newLogger(e.stderr, config.Log{Level: c.LogLevel}),
-	}
-	switch {
-	case c.Admin == "none":
-		o.Admin = ""
-	case c.Admin == "" && local:
-		o.Admin = "http://127.0.0.1:9090"
-	}
-	if o.Uplink == 0 {
-		o.Uplink = -1
-	}
-	report, err := bench.Swarm(e.ctx, o)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(report)
-	}
-	return report.Write(e.stdout)
+	Lab       labCmd         `cmd:"" help:"Let an audience watch over a model of the internet, in virtual time, and set it beside the same audience without a swarm."`
+	Profiles  profilesCmd    `cmd:"" help:"List the networks and audiences that the lab knows."`
+	Swarm     swarmCmd       `cmd:"" help:"Let many viewers without a screen watch a running node's stream, and report offload, latency and stalls."`
+	Report    benchReportCmd `cmd:"" help:"Make one page with plots from the receipts of benchmarks."`
+	Simulate  simulateCmd    `cmd:"" help:"Let up to hundreds of thousands of viewers watch in virtual time: the policy alone, over modelled lines."`
+	Transport transportCmd   `cmd:"" help:"Measure ways of sending slices between peers over paths with delay and loss."`
 }

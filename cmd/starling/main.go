@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"starling/bench/audience"
 )
 
 // Exit codes.
@@ -87,6 +90,7 @@ func run(e *env, args []string) (code int) {
 		kong.Writers(e.stdout, e.stderr),
 		kong.Exit(func(status int) { exited, code = true, status; panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Vars{"badKinds": strings.Join(audience.Misbehaviours(), ", ")},
 		kong.Bind(e),
 	)
 	if err != nil {

@@ -1,25 +1,13 @@
 // Players that know nothing of Starling: hls.js as it comes, over HTTP/2 with
 // TLS and from another site, and a publisher that crashes and returns.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { withBroadcast } from './lib/broadcast.mjs';
 import { launchChromium, openViewer } from './lib/chromium.mjs';
 import { describe, measure, untilPlaying } from './lib/measure.mjs';
 import { delay, until } from './lib/process.mjs';
-
-/** A site of somebody else, which serves these files by path: [type, content]. */
-async function otherSite(files) {
-  const server = createServer((request, answer) => {
-    const [type, content] = files[request.url] ?? ['text/plain', ''];
-    answer.writeHead(request.url in files ? 200 : 404, { 'content-type': type });
-    answer.end(content);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((done) => server.close(done)) };
-}
+import { otherSite } from './lib/site.mjs';
 
 /** A page with hls.js in low-latency mode and a video element. */
 async function plainSite(source) {

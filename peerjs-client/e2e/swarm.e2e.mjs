@@ -25,6 +25,8 @@ test('six Chromium viewers take at least 70 % of media bytes from each other, tw
     assert.ok(result.share >= 0.7, `at least 70 % from peers: ${result.share}`);
     assert.ok(result.p50 <= 1800, `latency p50 ${result.p50} ms`);
     assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+    const requests = result.rows.reduce((sum, row) => sum + row.requests, 0) / viewers.length / result.seconds;
+    assert.ok(requests <= 0.3, `requests a viewer and second: ${requests}`);
 
     await Promise.all(viewers.slice(0, 2).map((viewer) => viewer.close()));
     const rest = await measure(viewers.slice(2), 10);

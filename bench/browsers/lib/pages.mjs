@@ -13,7 +13,7 @@ async function bundle(entry) {
   return result.outputFiles[0].text;
 }
 
-const html = (script) => `<!doctype html><meta charset="utf-8"><title>${script}</title><video muted autoplay playsinline style="width:640px"></video><script src="/${script}.js"></script>`;
+const html = (script) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${script}</title><video muted autoplay playsinline style="width:640px"></video><script src="/${script}.js"></script>`;
 
 /** Bundles and serves the pages. `address(player, options)` is the page with what it is to do. */
 export async function startPages() {

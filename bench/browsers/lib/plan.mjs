@@ -5,7 +5,7 @@ import { parsePlayer } from './players.mjs';
 
 // One after the other, ours and theirs in turn, so that a slow change of the machine's load hits both.
 const comparison = ['ours', 'p2pml-default', 'ours-http', 'p2pml-mended', 'ours-bare', 'p2pml-plain', 'hls', 'p2pml-tuned@6'];
-const curve = ['ours@1', 'p2pml-tuned@1.5', 'p2pml-tuned@2', 'ours@1.5', 'p2pml-tuned@3', 'ours@2', 'p2pml-tuned@6', 'ours@3', 'p2pml-tuned@9', 'ours@6', 'p2pml-tuned@14', 'p2pml-plain@6', 'p2pml-plain@14'];
+const curve = ['ours@1', 'p2pml-tuned@1.5', 'p2pml-tuned@2', 'ours@1.5', 'p2pml-tuned@3', 'ours@2', 'p2pml-tuned@6', 'ours@3', 'p2pml-tuned@9', 'ours@6', 'p2pml-tuned@14', 'p2pml-plain@6', 'p2pml-plain@14', 'p2pml-plain'];
 
 /** Suites: groups of players at so many viewers on parts of so many milliseconds; 0 viewers is the number asked for. */
 const suites = {

@@ -24,7 +24,10 @@ export async function toReceipt({ title, command, viewers, seconds, warmup, part
     warmupSeconds: warmup,
     partMs,
     settings,
-    notes: saturated.length === 0 ? [] : [`The machine was over 90 % busy with ${saturated.join('; ')}: these figures are of the machine, not of the player.`],
+    notes: [
+      ...(saturated.length === 0 ? [] : [`The machine was over 90 % busy with ${saturated.join('; ')}: these figures are of the machine, not of the player.`]),
+      ...entries.filter((entry) => entry.errors?.length > 0).map((entry) => `Errors in the pages of ${entry.result.name}: ${entry.errors.join('; ')}.`),
+    ],
     results,
     curves: curves(entries),
   };

@@ -99,5 +99,12 @@ export function toResult(player, viewers, outcome) {
   };
 }
 
+/** The most frequent different errors of the pages, shortened: most of what a player complains of is said many times. */
+export function mainErrors(errors, most = 4) {
+  const counts = new Map();
+  for (const error of errors) counts.set(error.slice(0, 160), (counts.get(error.slice(0, 160)) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, most).map(([error, times]) => (times > 1 ? `${error} (${times} times)` : error));
+}
+
 /** True when the machine had no CPU to spare, so that the figures are of the machine. */
 export const isSaturated = (result) => result.figures.machineIdle !== undefined && result.figures.machineIdle < 1 - saturatedAbove;

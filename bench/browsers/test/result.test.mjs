@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePlayer } from '../lib/players.mjs';
-import { cdf, isSaturated, quantiles, toResult } from '../lib/result.mjs';
+import { cdf, isSaturated, mainErrors, quantiles, toResult } from '../lib/result.mjs';
 import { curves, toMarkdown } from '../lib/receipt.mjs';
 
 function outcome({ idle = 0.5, latency = 1000, share = 0.5, stalls = [] } = {}) {
@@ -51,6 +51,12 @@ test('what was not measured is missing and not 0', () => {
 test('a full machine is said', () => {
   assert.equal(isSaturated(toResult(parsePlayer('ours'), 2, outcome({ idle: 0.05 }))), true);
   assert.equal(isSaturated(toResult(parsePlayer('ours'), 2, outcome({ idle: 0.2 }))), false);
+});
+
+test('errors are told once, the frequent ones first', () => {
+  assert.deepEqual(mainErrors(['a', 'b', 'b', 'c'.repeat(300)], 2), ['b (2 times)', 'a']);
+  assert.equal(mainErrors(['c'.repeat(300)])[0].length, 160);
+  assert.deepEqual(mainErrors([]), []);
 });
 
 test('quantiles and the distribution of samples', () => {
