@@ -52,6 +52,8 @@ const trimEvery = 30_000;
 const backBuffer = 8;
 /** Fewer frames than this in a monitoring period (8 s) are a stall, not a decoder that is too slow. */
 const fewFrames = 80;
+/** hls.js leaves a fixed rung, too, when its loading fails. Playback goes back to it after this, in milliseconds. */
+const returnAfter = 5000;
 /** A cap that was set because frames were dropped is tried again after this. */
 const capSeconds = 60;
 
@@ -75,8 +77,10 @@ export class HlsSession implements Session {
   #trimmedAt = performance.now();
   #rungs: readonly Rung[] = [];
   #rung: Rung | undefined;
-  /** Index of the rung that is loaded. */
+  /** Index of the rung that is loaded, since when, and of the one to stay on (−1: any). */
   #loading = -1;
+  #loadingSince = 0;
+  #fixed = -1;
   #bytes: LoadedBytes = { peer: 0, feed: 0, edge: 0 };
   #target: number | undefined;
   #hasStarted = false;
@@ -122,7 +126,7 @@ export class HlsSession implements Session {
   }
 
   get fixedRung(): string | undefined {
-    return this.hls.autoLevelEnabled ? undefined : this.#rungs[this.hls.loadLevel]?.name;
+    return this.#rungs[this.#fixed]?.name;
   }
 
   get latency(): number | undefined {
@@ -151,8 +155,8 @@ export class HlsSession implements Session {
   }
 
   fixRung(name: string | undefined): void {
-    const index = this.#rungs.findIndex((rung) => rung.name === name);
-    this.hls.loadLevel = name === undefined ? -1 : index;
+    this.#fixed = this.#rungs.findIndex((rung) => rung.name === name);
+    this.hls.loadLevel = this.#fixed;
     this.#keeper.reset();
   }
 
@@ -192,6 +196,7 @@ export class HlsSession implements Session {
     else if (video.playbackRate !== decision.rate) video.playbackRate = decision.rate;
     if (now - this.#reportedAt >= reportEvery) {
       this.#reportedAt = now;
+      this.#returnToFixed(now);
       const { latency } = this;
       if (latency !== undefined) this.#quietly((swarm) => swarm.noteLatency(latency * 1000));
     }
@@ -250,8 +255,8 @@ export class HlsSession implements Session {
       frameRate: level.frameRate,
       bitrate: level.averageBitrate || level.bitrate,
     }));
-    const fixed = this.#rungs.findIndex((rung) => rung.name === this.#options.rung);
-    if (fixed >= 0) this.hls.startLevel = this.hls.loadLevel = fixed;
+    this.#fixed = this.#rungs.findIndex((rung) => rung.name === this.#options.rung);
+    if (this.#fixed >= 0) this.hls.startLevel = this.hls.loadLevel = this.#fixed;
     this.#options.events.onRungs(this.#rungs);
   }
 
@@ -261,7 +266,12 @@ export class HlsSession implements Session {
     const isTooMuch = this.hls.autoLevelEnabled && to < from && this.hls.bandwidthEstimate < from / this.hls.config.abrBandWidthFactor;
     if (isTooMuch) this.#climbs.noteFall(performance.now() / 1000, from);
     this.#loading = index;
+    this.#loadingSince = performance.now();
     this.#announceTracks();
+  }
+
+  #returnToFixed(now: number): void {
+    if (this.#fixed >= 0 && this.#loading >= 0 && this.#loading !== this.#fixed && now - this.#loadingSince >= returnAfter) this.hls.loadLevel = this.#fixed;
   }
 
   /** The line carries less than the rung. hls.js would average over seconds that the buffer does not have. */
@@ -309,7 +319,7 @@ export class HlsSession implements Session {
     if (part === null || newest === undefined) return;
     const now = performance.now() / 1000;
     if (part.end >= newest.end - 0.01) this.#caughtUp.add(kind);
-    if (this.#caughtUp.has(kind) && now >= this.#settledAt) this.#arrivals.note(now, part.end, frag.cc);
+    if (this.#caughtUp.has(kind) && now >= this.#settledAt) this.#arrivals.note(now, part.end, frag.cc, kind);
   }
 
   /** Seconds from the playhead to the live edge. */

@@ -41,7 +41,7 @@ function play(seconds: number, options: Options = {}): Run {
   for (let t = 0; t < seconds; t += step) {
     while (next * part + delay(next * part) <= t) {
       buffered = Math.max(buffered, next * part);
-      meter.note(next * part + delay(next * part), next * part, 0);
+      meter.note(next * part + delay(next * part), next * part, 0, 'main');
       next++;
     }
     if (isStalled) isStalled = buffered - position < 0.3;

@@ -5,7 +5,7 @@ import { encodeFrame, parseFrame, PEER_VERSION, Reason, type Frame, type Unknown
 import type { ByteCounters } from './counters.js';
 
 /** A link that is not ready by then has failed. */
-export const CONNECT_TIMEOUT_MS = 5_000;
+export const CONNECT_TIMEOUT_MS = 4_000;
 /** PING after so long without a received frame. */
 const QUIET_MS = 2_000;
 /** A link silent for so long is gone. */
@@ -229,7 +229,7 @@ export abstract class Link {
     this.end('closed', text);
   }
 
-  private end(lost: LostReason | undefined, why: string): void {
+  protected end(lost: LostReason | undefined, why: string): void {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     this.shut();

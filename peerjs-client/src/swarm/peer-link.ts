@@ -7,6 +7,8 @@ import { Link, type LinkContext } from './link.js';
 /** Chunks wait while more than this is buffered, and go on when little is left (docs/peer.md, rule 4). */
 const HIGH_WATER = 256 << 10;
 const LOW_WATER = 16 << 10;
+/** So many bytes of control frames unsent end a link. */
+const MAX_CONTROL = 1 << 20;
 /** Candidates kept before the description comes; a browser gathers a handful. */
 const MAX_EARLY_CANDIDATES = 32;
 /** A connection whose channel does not close is closed hard after so long. */
@@ -100,6 +102,8 @@ export class PeerLink extends Link {
   }
 
   protected transmit(message: Bytes): boolean {
+    // It asks and does not read. The caller may be in the midst of a round over all links, so the end comes after it.
+    if (this.control.bufferedAmount > MAX_CONTROL) this.context.clock.setTimeout(() => this.end('timeout', 'reads no control frames'), 0);
     return sendOn(this.control, message);
   }
 
