@@ -32,9 +32,10 @@ func (r *room) lost(v *viewer, m *trackerwire.Lost, now time.Time) bool {
 	} else {
 		r.changed(r.swarm.Avoid(v.id, peer.id))
 	}
-	dropped := r.separations.part(v.id, peer.id, separationBase(m.Reason), max(v.exiles(now), peer.exiles(now)), now)
-	if dropped != nil && dropped.apart {
-		r.changed(r.swarm.Reconcile(dropped.a, dropped.b))
+	// Reasons that only later versions know count as trouble that passes.
+	unreachable := m.Reason == trackerwire.LostConnectFailed
+	if a, b, ok := r.separations.Part(v.id, peer.id, unreachable, max(v.exiles(now), peer.exiles(now)), sinceEpoch(now)); ok {
+		r.changed(r.swarm.Reconcile(a, b))
 	}
 	for _, x := range [2]*viewer{v, peer} {
 		if r.swarm.Solo(x.id) {
@@ -88,7 +89,7 @@ func (r *room) acquit(now time.Time) {
 // longer for that: one that can reach nobody loses ever new peers, so that no
 // pair of its would come to be separated for long.
 func (v *viewer) exiles(now time.Time) int {
-	if now.Sub(v.exiledAt) > maxSeparation+forgiveTime {
+	if now.Sub(v.exiledAt) > swarm.MaxSeparation+swarm.ForgiveTime {
 		return 0
 	}
 	return v.exiled
@@ -101,7 +102,7 @@ const reconcilesPerSweep = 500
 // reconcile ends the separations whose time is over.
 func (r *room) reconcile(now time.Time) {
 	for range reconcilesPerSweep {
-		a, b, ok := r.separations.next(now)
+		a, b, ok := r.separations.Next(sinceEpoch(now))
 		if !ok {
 			return
 		}
@@ -109,3 +110,6 @@ func (r *room) reconcile(now time.Time) {
 		r.changed(r.swarm.Reconcile(a, b))
 	}
 }
+
+// sinceEpoch is a time as swarm.Separations takes it.
+func sinceEpoch(t time.Time) time.Duration { return time.Duration(t.UnixNano()) }

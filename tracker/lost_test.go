@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/internal/swarm"
 	"starling/internal/trackerwire"
 )
 
@@ -97,8 +98,8 @@ func TestSeparationEndsWithTheViewer(t *testing.T) {
 		x.send(&trackerwire.Leave{})
 		y.send(&trackerwire.Leave{})
 		settle(time.Second)
-		if s := b.tracker.rooms["live/demo"].separations; len(s.queue) != 0 || len(s.of) != 0 {
-			t.Errorf("%d separations left", len(s.queue))
+		if n := b.tracker.rooms["live/demo"].separations.Len(); n != 0 {
+			t.Errorf("%d separations left", n)
 		}
 	})
 }
@@ -110,7 +111,7 @@ func TestReportedPairStaysApart(t *testing.T) {
 		x, y := both[0], both[1]
 		settle(time.Second)
 		x.send(&trackerwire.Lost{Peer: y.id(), Reason: trackerwire.LostTimeout})
-		settle(separationTime + time.Second)
+		settle(swarm.SeparationTime + time.Second)
 		if !paired(t, x, y) {
 			t.Fatal("not paired again")
 		}

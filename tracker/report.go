@@ -43,7 +43,7 @@ func (r *room) report(v *viewer, m *trackerwire.Report, now time.Time) bool {
 	r.t.metrics.reported()
 	r.log.Warn("a viewer reports bad data", "reporter", v.id, "peer", peer.id, "track", m.Track, "msn", uint64(m.MSN), "index", uint64(m.Index), "chunk", uint64(m.Chunk), "reports", len(peer.accusers))
 	if len(peer.accusers) < accusersToBan {
-		r.separations.keep(v.id, peer.id)
+		r.separations.Keep(v.id, peer.id)
 		r.changed(r.swarm.Avoid(v.id, peer.id))
 		return true
 	}

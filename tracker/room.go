@@ -41,7 +41,7 @@ type room struct {
 	totals   tally
 	dirty    map[string]struct{} // ids whose assignment changed
 
-	separations separations
+	separations *swarm.Separations[string]
 	complaints  *swarm.Complaints
 	accused     map[string]struct{} // of whom others complained lately
 }
@@ -57,7 +57,7 @@ func newRoom(t *Tracker, info *media.StreamInfo) *room {
 	r := &room{id: info.ID, t: t, cfg: &t.cfg, log: t.log.With("stream", string(info.ID)), wake: make(chan struct{}, 1),
 		info: info, swarm: swarm.New(t.cfg.Swarm), viewers: map[string]*viewer{}, sessions: map[string]*viewer{},
 		past: newLedger(), banned: newLedger(), lines: newLedger(), departed: map[string]*viewer{}, began: time.Now(),
-		complaints: swarm.NewComplaints(), accused: map[string]struct{}{}, dirty: map[string]struct{}{}, separations: newSeparations()}
+		complaints: swarm.NewComplaints(), accused: map[string]struct{}{}, dirty: map[string]struct{}{}, separations: swarm.NewSeparations[string]()}
 	r.swarm.SetCatalog(planTracks(info))
 	r.emptyAt = time.Now()
 	return r
@@ -260,7 +260,7 @@ func (r *room) remove(v *viewer, now time.Time) {
 	delete(r.dirty, v.id)
 	r.past.put(v.session, v.account, now)
 	r.changed(r.swarm.Leave(v.id))
-	r.separations.leave(v.id)
+	r.separations.Leave(v.id)
 	r.complaints.Forget(v.id)
 	delete(r.accused, v.id)
 	r.emptyAt = now

@@ -50,7 +50,7 @@ func newCell(o *Options, s *stream, n int, seed uint64) *cell {
 	}
 	cfg := o.Swarm
 	cfg.MaxCell = max(cfg.MaxCell, 2*n) // one cell, also while arrivals overtake departures
-	c.tracker = tracker{c: c, swarm: swarm.New(cfg), members: make([]member, len(audience)), separations: newSeparations(), complaints: swarm.NewComplaints()}
+	c.tracker = tracker{c: c, swarm: swarm.New(cfg), members: make([]member, len(audience)), separations: swarm.NewSeparations[int32](), complaints: swarm.NewComplaints()}
 	var tracks []swarm.Track
 	for i := range s.tracks {
 		t := &s.tracks[i]

@@ -139,29 +139,6 @@ func TestHistogramQuantiles(t *testing.T) {
 	}
 }
 
-func TestSeparationsEndAndGrow(t *testing.T) {
-	s := newSeparations()
-	s.part(1, 2, false, 0, 0)
-	s.part(3, 4, true, 0, 0)
-	if _, _, ok := s.next(separationTime - 1); ok {
-		t.Error("too early")
-	}
-	if a, b, ok := s.next(separationTime); !ok || a != 1 || b != 2 {
-		t.Error(a, b, ok)
-	}
-	s.part(1, 2, false, 0, separationTime) // again: twice as long
-	if a, b, ok := s.next(unreachableTime); !ok || a != 3 || b != 4 {
-		t.Error(a, b, ok)
-	}
-	if _, _, ok := s.next(3*separationTime - 1); ok {
-		t.Error("the second separation is not longer")
-	}
-	s.leave(1)
-	if a, _, ok := s.next(3 * separationTime); !ok || a != 1 {
-		t.Error("the separation from one that left ends at its time")
-	}
-}
-
 func TestCellsAreFilledInTurn(t *testing.T) {
 	if got := cellSizes(2500, 1000); !slices.Equal(got, []int{1000, 1000, 500}) {
 		t.Error(got)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"starling/internal/peerstate"
 	"starling/internal/swarm"
@@ -20,6 +21,8 @@ const (
 	// lateReport is how long after the end of a pair the one may still report
 	// the other.
 	lateReport = 10_000_000
+	// reconcilesPerSweep bounds the pairs that come together again at once.
+	reconcilesPerSweep = 500
 )
 
 // tracker is the room of one cell: what package tracker does around
@@ -30,7 +33,7 @@ type tracker struct {
 	members     []member // by viewer
 	dirty       []int32
 	flushing    bool
-	separations separations
+	separations *swarm.Separations[int32]
 	complaints  *swarm.Complaints
 	accused     []int32 // of whom others complained lately
 	banned      int
@@ -196,7 +199,7 @@ func (t *tracker) offer(l *link) {
 func (t *tracker) remove(v *viewer) {
 	t.members[v.i] = member{}
 	t.changed(t.swarm.Leave(v.id))
-	t.separations.leave(v.i)
+	t.separations.Leave(v.i)
 	t.complaints.Forget(v.id)
 }
 
@@ -209,7 +212,7 @@ func (t *tracker) sweep() {
 		}
 	}
 	for range reconcilesPerSweep {
-		a, b, ok := t.separations.next(t.c.t.now)
+		a, b, ok := t.separations.Next(time.Duration(t.c.t.now) * time.Microsecond)
 		if !ok {
 			break
 		}
@@ -235,7 +238,7 @@ func (t *tracker) lost(v, peer *viewer, reason string) {
 	} else {
 		t.changed(t.swarm.Avoid(v.id, peer.id))
 	}
-	t.separations.part(v.i, peer.i, reason == peerstate.LostConnectFailed, max(t.exiles(v.i), t.exiles(peer.i)), t.c.t.now)
+	t.separations.Part(v.i, peer.i, reason == peerstate.LostConnectFailed, max(t.exiles(v.i), t.exiles(peer.i)), time.Duration(t.c.t.now)*time.Microsecond)
 	for _, x := range [2]*viewer{v, peer} {
 		if t.swarm.Solo(x.id) {
 			m := &t.members[x.i]
@@ -246,7 +249,7 @@ func (t *tracker) lost(v, peer *viewer, reason string) {
 
 // exiles is how often the viewer was left to the edge.
 func (t *tracker) exiles(i int32) int {
-	if m := &t.members[i]; t.c.t.now-m.exiledAt <= maxSeparation+forgiveTime {
+	if m := &t.members[i]; time.Duration(t.c.t.now-m.exiledAt)*time.Microsecond <= swarm.MaxSeparation+swarm.ForgiveTime {
 		return m.exiled
 	}
 	return 0
@@ -262,7 +265,7 @@ func (t *tracker) report(v, peer *viewer) {
 		m.accusers = append(m.accusers, v.i)
 	}
 	if len(m.accusers) < accusersToBan {
-		t.separations.keep(v.i, peer.i)
+		t.separations.Keep(v.i, peer.i)
 		t.changed(t.swarm.Avoid(v.id, peer.id))
 		return
 	}
@@ -278,7 +281,7 @@ func (t *tracker) report(v, peer *viewer) {
 	t.c.word(evFromTracker, peer, word{kind: wordBanned})
 	t.changed(t.swarm.Ban(peer.id))
 	t.members[peer.i] = member{}
-	t.separations.leave(peer.i)
+	t.separations.Leave(peer.i)
 }
 
 // onWord takes a message of the tracker.

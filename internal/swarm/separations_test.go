@@ -1,4 +1,4 @@
-package tracker
+package swarm
 
 import (
 	"fmt"
@@ -6,40 +6,34 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"starling/internal/trackerwire"
 )
 
 func TestSeparationTimes(t *testing.T) {
 	for _, c := range []struct {
-		base    time.Duration
-		times   int
-		atLeast int
-		want    time.Duration
+		unreachable    bool
+		times, atLeast int
+		want           time.Duration
 	}{
-		{separationBase(trackerwire.LostSlow), 0, 0, 30 * time.Second},
-		{separationBase(trackerwire.LostTimeout), 0, 0, 30 * time.Second},
-		{separationBase(trackerwire.LostClosed), 0, 0, 30 * time.Second},
-		{separationBase("of-a-later-version"), 0, 0, 30 * time.Second},
-		{separationBase(trackerwire.LostConnectFailed), 0, 0, time.Minute},
-		{30 * time.Second, 1, 0, time.Minute},
-		{30 * time.Second, 6, 0, 32 * time.Minute},
-		{30 * time.Second, 7, 0, time.Hour},
-		{time.Minute, 5, 0, 32 * time.Minute},
-		{time.Minute, 6, 0, time.Hour},
-		{time.Minute, 1000, 0, time.Hour},
-		{time.Minute, 0, 3, 8 * time.Minute},
-		{time.Minute, 3, 2, 8 * time.Minute},
+		{false, 0, 0, 30 * time.Second},
+		{true, 0, 0, time.Minute},
+		{false, 1, 0, time.Minute},
+		{false, 6, 0, 32 * time.Minute},
+		{false, 7, 0, time.Hour},
+		{true, 5, 0, 32 * time.Minute},
+		{true, 6, 0, time.Hour},
+		{true, 1000, 0, time.Hour},
+		{true, 0, 3, 8 * time.Minute},
+		{true, 3, 2, 8 * time.Minute},
 	} {
-		s, now := newSeparations(), time.Unix(0, 0)
+		s, now := NewSeparations[string](), time.Duration(0)
 		for range c.times {
-			s.part("a", "b", c.base, 0, now)
+			s.Part("a", "b", c.unreachable, 0, now)
 		}
-		s.part("b", "a", c.base, c.atLeast, now)
-		if _, _, ok := s.next(now.Add(c.want - 1)); ok {
+		s.Part("b", "a", c.unreachable, c.atLeast, now)
+		if _, _, ok := s.Next(now + c.want - 1); ok {
 			t.Errorf("%+v: too early", c)
 		}
-		if a, b, ok := s.next(now.Add(c.want)); !ok || len(a+b) != 2 || a == b {
+		if a, b, ok := s.Next(now + c.want); !ok || len(a+b) != 2 || a == b {
 			t.Errorf("%+v: %s and %s, %v", c, a, b, ok)
 		}
 	}
@@ -47,45 +41,44 @@ func TestSeparationTimes(t *testing.T) {
 
 // A pair that gets on for an hour starts anew.
 func TestSeparationsAreForgiven(t *testing.T) {
-	s, now := newSeparations(), time.Unix(0, 0)
-	s.part("a", "b", time.Minute, 0, now)
-	now = now.Add(time.Minute)
-	if _, _, ok := s.next(now); !ok {
+	s, now := NewSeparations[string](), time.Duration(0)
+	s.Part("a", "b", true, 0, now)
+	now += time.Minute
+	if _, _, ok := s.Next(now); !ok {
 		t.Fatal("not over")
 	}
-	now = now.Add(forgiveTime - 1)
-	s.part("a", "b", time.Minute, 0, now)
-	now = now.Add(2*time.Minute - 1)
-	if _, _, ok := s.next(now); ok {
+	now += ForgiveTime - 1
+	s.Part("a", "b", true, 0, now)
+	now += 2*time.Minute - 1
+	if _, _, ok := s.Next(now); ok {
 		t.Fatal("not doubled")
 	}
-	now = now.Add(1)
-	if _, _, ok := s.next(now); !ok {
+	now++
+	if _, _, ok := s.Next(now); !ok {
 		t.Fatal("not over")
 	}
-	now = now.Add(forgiveTime)
-	if _, _, ok := s.next(now); ok || len(s.queue) != 0 || len(s.of) != 0 {
+	now += ForgiveTime
+	if _, _, ok := s.Next(now); ok || len(s.queue) != 0 || len(s.of) != 0 {
 		t.Fatalf("not forgotten: %+v", s)
 	}
 }
 
 func TestSeparationsAreBounded(t *testing.T) {
-	s, now := newSeparations(), time.Unix(0, 0)
-	for i := range separationsKept {
-		if x := s.part("a", fmt.Sprint(i), time.Minute, 0, now.Add(time.Duration(i))); x != nil {
-			t.Fatalf("%d: dropped %+v", i, x)
+	s, now := NewSeparations[string](), time.Duration(0)
+	for i := range SeparationsKept {
+		if _, x, ok := s.Part("a", fmt.Sprint(i), true, 0, now+time.Duration(i)); ok {
+			t.Fatalf("%d: dropped %s", i, x)
 		}
 	}
-	if x := s.part("a", "5", time.Minute, 0, now.Add(time.Second)); x != nil {
-		t.Fatalf("a known pair made another go: %+v", x)
+	if _, x, ok := s.Part("a", "5", true, 0, now+time.Second); ok {
+		t.Fatalf("a known pair made another go: %s", x)
 	}
-	x := s.part("a", "b", time.Minute, 0, now.Add(time.Second))
-	if x == nil || x.b != "0" || !x.apart || len(s.queue) != separationsKept {
-		t.Fatalf("dropped %+v, %d left", x, len(s.queue))
+	if _, x, ok := s.Part("a", "b", true, 0, now+time.Second); !ok || x != "0" || s.Len() != SeparationsKept {
+		t.Fatalf("dropped %s (%v), %d left", x, ok, s.Len())
 	}
-	s.leave("a")
+	s.Leave("a")
 	for {
-		if _, _, ok := s.next(now.Add(2 * time.Hour)); !ok {
+		if _, _, ok := s.Next(now + 2*time.Hour); !ok {
 			break
 		}
 	}
@@ -98,14 +91,14 @@ func TestSeparationsAreBounded(t *testing.T) {
 type pairModel struct {
 	times int
 	apart bool
-	due   time.Time
+	due   time.Duration
 }
 
 // Whatever happens, separations end at their time, once, and nothing is left of
 // two viewers that have gone.
 func TestSeparationsFollowTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, now := newSeparations(), time.Unix(0, 0)
+		s, now := NewSeparations[string](), time.Duration(0)
 		model := map[[2]string]*pairModel{}
 		gone := map[string]bool{}
 		generation := 0
@@ -118,7 +111,11 @@ func TestSeparationsFollowTheModel(t *testing.T) {
 				if a == b || gone[a] || gone[b] {
 					t.Skip("not two viewers")
 				}
-				base := rapid.SampledFrom([]time.Duration{separationTime, unreachableTime}).Draw(t, "base")
+				unreachable := rapid.Bool().Draw(t, "unreachable")
+				base := SeparationTime
+				if unreachable {
+					base = UnreachableTime
+				}
 				atLeast := rapid.IntRange(0, 8).Draw(t, "at least")
 				m := model[key(a, b)]
 				if m == nil {
@@ -126,15 +123,15 @@ func TestSeparationsFollowTheModel(t *testing.T) {
 					model[key(a, b)] = m
 				}
 				m.times++
-				m.apart, m.due = true, now.Add(min(maxSeparation, base<<min(max(m.times, atLeast), 20)))
-				if x := s.part(a, b, base, atLeast, now); x != nil {
-					t.Fatalf("dropped %+v", x)
+				m.apart, m.due = true, now+min(MaxSeparation, base<<min(max(m.times, atLeast), 20))
+				if c, d, ok := s.Part(a, b, unreachable, atLeast, now); ok {
+					t.Fatalf("dropped %s and %s", c, d)
 				}
 			},
 			"leave": func(t *rapid.T) {
 				a := drawn(t)
 				gone[a] = true
-				s.leave(a)
+				s.Leave(a)
 				for k, m := range model {
 					if (k[0] == a || k[1] == a) && (!m.apart || gone[k[0]] && gone[k[1]]) {
 						delete(model, k)
@@ -142,21 +139,21 @@ func TestSeparationsFollowTheModel(t *testing.T) {
 				}
 			},
 			"wait": func(t *rapid.T) {
-				now = now.Add(time.Duration(rapid.IntRange(1, 5000).Draw(t, "seconds")) * time.Second)
+				now += time.Duration(rapid.IntRange(1, 5000).Draw(t, "seconds")) * time.Second
 				ended := map[[2]string]bool{}
 				for {
-					a, b, ok := s.next(now)
+					a, b, ok := s.Next(now)
 					if !ok {
 						break
 					}
-					if m := model[key(a, b)]; m == nil || !m.apart || m.due.After(now) || ended[key(a, b)] {
+					if m := model[key(a, b)]; m == nil || !m.apart || m.due > now || ended[key(a, b)] {
 						t.Fatalf("%s and %s at %s: %+v", a, b, now, m)
 					}
 					ended[key(a, b)] = true
 				}
 				for k, m := range model {
 					switch {
-					case m.due.After(now):
+					case m.due > now:
 					case !m.apart:
 						delete(model, k)
 					case !ended[k]:
@@ -164,7 +161,7 @@ func TestSeparationsFollowTheModel(t *testing.T) {
 					case gone[k[0]] || gone[k[1]]:
 						delete(model, k)
 					default:
-						m.apart, m.due = false, now.Add(forgiveTime)
+						m.apart, m.due = false, now+ForgiveTime
 					}
 				}
 			},
@@ -193,7 +190,7 @@ func TestSeparationsFollowTheModel(t *testing.T) {
 				}
 				for i, x := range s.queue {
 					m := model[key(x.a, x.b)]
-					if m == nil || x.index != i || x.apart != m.apart || x.times != m.times || !x.due.Equal(m.due) {
+					if m == nil || x.index != i || x.apart != m.apart || x.times != m.times || x.due != m.due {
 						t.Fatalf("%+v, want %+v", x, m)
 					}
 				}
