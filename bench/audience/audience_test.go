@@ -135,28 +135,35 @@ func TestBound(t *testing.T) {
 	check("a bad one has a copy of its own", 0.5, who("v", 1e6), who("v", 0), who("v", 0), bad)
 }
 
-// The first two parts after the loss come 90 ms later than usual and 40 ms; one
-// that was due before it, and one long after it, do not count.
-func TestLossIsTheWorstDelayBeyondUsual(t *testing.T) {
+// A chunk was due 50 ms after the loss, one of the lost parent was still on its
+// way and put that off by 20 ms; the child turned away after another 100 ms and
+// got a chunk 60 ms later.
+func TestLossRunsFromTheNextChunkDueToTheFirstFromElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := losses{watched: map[*viewer][]*loss{}}
 		began := time.Now()
-		child, key := &viewer{}, sliceKey{"v", 1}
+		child, key, never := &viewer{}, sliceKey{"v", 1}, sliceKey{"v", 2}
 		ms := time.Millisecond
-		l.arrived(child, key, partID{1, 1}, began, time.Hour) // nobody watches yet
+		l.chunk(child, key, "other", began) // nobody watches yet
 		time.Sleep(time.Second)
-		l.lost(child, map[sliceKey]usual{key: {first: 300 * ms, other: 100 * ms}, {"v", 2}: {}}, 4, true)
 		at := time.Now()
-		l.arrived(child, key, partID{1, 2}, at.Add(-200*ms), 900*ms)
-		l.arrived(child, sliceKey{"v", 3}, partID{1, 2}, at, 900*ms)
-		l.arrived(child, key, partID{1, 3}, at.Add(50*ms), 190*ms)
-		l.arrived(child, key, partID{2, 0}, at.Add(400*ms), 340*ms)
-		l.arrived(child, key, partID{2, 5}, at.Add(3*time.Second), 900*ms)
+		l.lost(child, "gone", map[sliceKey]usual{key: {due: at.Add(50 * ms)}, never: {due: at}}, 4, true)
+		time.Sleep(10 * ms)
+		l.chunk(child, key, "gone", at.Add(70*ms))
+		l.moved(child, key, "gone")
+		time.Sleep(160 * ms)
+		l.moved(child, key, "other")
+		l.moved(child, never, "other")
+		time.Sleep(60 * ms)
+		l.chunk(child, key, "other", at.Add(time.Second))
 		time.Sleep(watchLoss)
 		l.tend(time.Now(), func(*viewer) uint64 { return 5 })
 		s := l.summary(true, began, time.Now())
-		if len(s.gaps) != 2 || s.gaps[0]+s.gaps[1] != 90+float64(watchLoss.Milliseconds()) || s.never != 1 || s.stalled != 1 {
+		if len(s.gaps) != 2 || s.gaps[0]+s.gaps[1] != 160+float64(watchLoss.Milliseconds()) || s.never != 1 || s.stalled != 1 {
 			t.Errorf("%+v", s)
+		}
+		if len(s.found) != 1 || s.found[0] != 100 || len(s.filled) != 1 || s.filled[0] != 60 {
+			t.Errorf("found %v, filled %v", s.found, s.filled)
 		}
 		if p := l.summary(false, began, time.Now()); len(p.gaps) != 0 {
 			t.Errorf("announced: %+v", p)
@@ -165,6 +172,51 @@ func TestLossIsTheWorstDelayBeyondUsual(t *testing.T) {
 			t.Error("still watched")
 		}
 	})
+}
+
+// The first two parts after the loss come 90 ms later than usual and 40 ms; one
+// that was due before it, and one long after it, do not count.
+func TestWorstDelayBeyondUsual(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := losses{watched: map[*viewer][]*loss{}}
+		child, key := &viewer{}, sliceKey{"v", 1}
+		ms := time.Millisecond
+		at := time.Now()
+		l.lost(child, "gone", map[sliceKey]usual{key: {first: 300 * ms, other: 100 * ms}}, 0, true)
+		l.arrived(child, key, partID{1, 2}, at.Add(-200*ms), 900*ms)
+		l.arrived(child, sliceKey{"v", 3}, partID{1, 2}, at, 900*ms)
+		l.arrived(child, key, partID{1, 3}, at.Add(50*ms), 190*ms)
+		l.arrived(child, key, partID{2, 0}, at.Add(400*ms), 340*ms)
+		l.arrived(child, key, partID{2, 5}, at.Add(3*time.Second), 900*ms)
+		time.Sleep(watchLoss)
+		l.tend(time.Now(), func(*viewer) uint64 { return 0 })
+		if s := l.summary(true, at, time.Now()); len(s.delays) != 1 || s.delays[0] != 90 || s.stalled != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Parts of 333 ms whose two chunks come 100 and 140 ms after their end: in the
+// midst of one its second chunk is due, else the first of the next.
+func TestDueIsWhatUsuallyComesNext(t *testing.T) {
+	s := &source{counts: map[partID]int{}}
+	began := time.Unix(0, 0)
+	ms := time.Millisecond
+	var end time.Time
+	for i := range 5 {
+		id := partID{0, uint64(i)}
+		end = began.Add(time.Duration(i) * 333 * ms)
+		s.follow(id, end, end.Add(100*ms))
+		s.counts[id] = 1
+		if got := s.due().Sub(end); i > 0 && got != 140*ms {
+			t.Errorf("second chunk of part %d due after %v, want 140 ms", i, got)
+		}
+		s.follow(id, end, end.Add(140*ms))
+		delete(s.counts, id)
+	}
+	if got := s.due().Sub(end); got != 433*ms {
+		t.Errorf("next part due after %v, want 433 ms", got)
+	}
 }
 
 func TestDependsOnKnowsTheUsualDelay(t *testing.T) {
@@ -182,7 +234,7 @@ func TestDependsOnKnowsTheUsualDelay(t *testing.T) {
 			}
 		}
 		got := v.dependsOn("p", time.Now().Add(-time.Second))
-		if len(got) != 1 || got[sliceKey{"v", 1}] != (usual{first: 250 * time.Millisecond, other: 100 * time.Millisecond}) {
+		if len(got) != 1 || got[sliceKey{"v", 1}].first != 250*time.Millisecond || got[sliceKey{"v", 1}].other != 100*time.Millisecond {
 			t.Errorf("%v", got)
 		}
 		if got := v.dependsOn("q", time.Time{}); got != nil {

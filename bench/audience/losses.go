@@ -16,9 +16,11 @@ const (
 	affected = 1500 * time.Millisecond
 )
 
-// usual is how long after the end of a part's media its slice used to be whole.
+// usual is how long after the end of a part's media its slice used to be whole,
+// and when its next chunk was to come as things stood.
 type usual struct {
 	first, other time.Duration // of a segment's first part, and of the others
+	due          time.Time
 }
 
 func (u usual) of(id partID) time.Duration {
@@ -33,8 +35,9 @@ type partID struct{ msn, index uint64 }
 
 func sliceChunks(n, k, s int) (first, end int) { return media.SliceChunks(n, k, s) }
 
-// losses measures what a child notices when a parent is gone: by how much the
-// slice's parts come later than they used to.
+// losses measures what a child notices when a parent is gone: how long after
+// the parent's next chunk was due the slice flows from somebody else, and by how
+// much its parts come later than they used to.
 type losses struct {
 	mu      sync.Mutex
 	watched map[*viewer][]*loss
@@ -44,27 +47,64 @@ type losses struct {
 // loss is one slice of one child of a lost parent.
 type loss struct {
 	key    sliceKey
+	parent string
 	at     time.Time
 	rude   bool
 	usual  usual
 	stalls uint64 // of the child before
 	child  *viewer
-	// gap is the worst delay of a part beyond usual.
-	gap   time.Duration
-	seen  bool
-	later uint64 // stalls when the watch ended
-	over  bool
+	// due is when the lost parent's next chunk would have come, moved when the
+	// child turned to another source, flowed when the first chunk from another
+	// one came; zero before.
+	due, moved, flowed time.Time
+	delay              time.Duration // the worst delay of a part beyond usual
+	later              uint64        // stalls when the watch ended
+	over               bool
 }
 
 // lost begins the watch over the children of a viewer that is gone now.
-func (l *losses) lost(child *viewer, slices map[sliceKey]usual, stalls uint64, rude bool) {
+func (l *losses) lost(child *viewer, parent string, slices map[sliceKey]usual, stalls uint64, rude bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	for k, u := range slices {
-		x := &loss{key: k, at: now, rude: rude, usual: u, child: child, stalls: stalls}
+		x := &loss{key: k, parent: parent, at: now, rude: rude, usual: u, due: later(now, u.due), child: child, stalls: stalls}
 		l.watched[child] = append(l.watched[child], x)
 		l.all = append(l.all, x)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// chunk notes that a chunk of a slice came to a child, and when the next was
+// due after it.
+func (l *losses) chunk(child *viewer, key sliceKey, from string, due time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.watched[child] {
+		switch {
+		case x.key != key || !x.flowed.IsZero():
+		case from == x.parent: // it was on its way when the parent went
+			x.due = later(x.at, due)
+		default:
+			x.flowed = time.Now()
+		}
+	}
+}
+
+// moved notes that a child turned to another source of a slice.
+func (l *losses) moved(child *viewer, key sliceKey, to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.watched[child] {
+		if x.key == key && to != x.parent && x.moved.IsZero() {
+			x.moved = time.Now()
+		}
 	}
 }
 
@@ -78,8 +118,7 @@ func (l *losses) arrived(child *viewer, key sliceKey, id partID, end time.Time, 
 		if x.key != key || due.Before(x.at) || due.Sub(x.at) > affected {
 			continue
 		}
-		x.seen = true
-		x.gap = max(x.gap, took-x.usual.of(id))
+		x.delay = max(x.delay, took-x.usual.of(id))
 	}
 }
 
@@ -110,11 +149,14 @@ func (l *losses) forget(child *viewer) {
 	delete(l.watched, child)
 }
 
-// lossSummary is what came of the losses of a kind.
+// lossSummary is what came of the losses of a kind, in ms, one for each slice of
+// each child. A gap is the time found for the child to move, from when the next
+// chunk was due, and the time from then to the first chunk; these two are left
+// out where the child did not move.
 type lossSummary struct {
-	gaps    []float64 // ms, one for each slice of each child
-	stalled int       // children that stalled within the watch
-	never   int       // slices that did not come back within the watch
+	gaps, found, filled, delays []float64
+	stalled                     int // children that stalled within the watch
+	never                       int // slices that did not come back within the watch
 }
 
 func (l *losses) summary(rude bool, from, to time.Time) lossSummary {
@@ -133,18 +175,29 @@ func (l *losses) summary(rude bool, from, to time.Time) lossSummary {
 		if x.later > x.stalls {
 			stalled[once{x.child, x.at}] = true
 		}
-		if !x.seen {
+		s.delays = append(s.delays, float64(max(x.delay, 0).Microseconds())/1000)
+		if x.flowed.IsZero() {
 			s.never++
 			s.gaps = append(s.gaps, float64(watchLoss.Milliseconds()))
 			continue
 		}
-		s.gaps = append(s.gaps, max(float64(x.gap.Microseconds())/1000, 0))
+		gap := max(x.flowed.Sub(x.due), 0)
+		s.gaps = append(s.gaps, float64(gap.Microseconds())/1000)
+		if !x.moved.IsZero() && !x.moved.After(x.flowed) {
+			found := max(x.moved.Sub(x.due), 0)
+			s.found = append(s.found, float64(found.Microseconds())/1000)
+			s.filled = append(s.filled, float64((gap-found).Microseconds())/1000)
+		}
 	}
 	s.stalled = len(stalled)
 	return s
 }
 
+// median is 0 of nothing.
 func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
 	s := slices.Clone(d)
 	slices.Sort(s)
 	return s[len(s)/2]

@@ -170,6 +170,7 @@ func combine(t, s *peer.Stats, f func(a, b uint64) uint64) {
 	for _, p := range []struct{ t, s *uint64 }{
 		{&t.PeerBytes, &s.PeerBytes}, {&t.FeedBytes, &s.FeedBytes}, {&t.HTTPBytes, &s.HTTPBytes}, {&t.SentBytes, &s.SentBytes},
 		{&t.DuplicateBytes, &s.DuplicateBytes}, {&t.RejectedBytes, &s.RejectedBytes}, {&t.ControlBytes, &s.ControlBytes},
+		{&t.HeaderBytes, &s.HeaderBytes}, {&t.HaveBytes, &s.HaveBytes}, {&t.PingBytes, &s.PingBytes},
 		{&t.Parts, &s.Parts}, {&t.Late, &s.Late}, {&t.Skipped, &s.Skipped}, {&t.Stalls, &s.Stalls}, {&t.StallMS, &s.StallMS}, {&t.Jumps, &s.Jumps},
 		{&t.ConnectFailures, &s.ConnectFailures}, {&t.Requests, &s.Requests}, {&t.Fetches, &s.Fetches}, {&t.Playlists, &s.Playlists},
 		{&t.Switches, &s.Switches}, {&t.Bans, &s.Bans}, {&t.Refusals, &s.Refusals},

@@ -11,19 +11,22 @@ import (
 
 // Figures that only this package measures; the others are report's.
 const (
-	Refusals  report.Figure = "refusals"  // subscriptions refused
-	Switches  report.Figure = "switches"  // slices moved to another source
-	Jumps     report.Figure = "jumps"     // to live, over media that came too late
-	NeverOn   report.Figure = "neverOn"   // viewers that were there for 5 s and never played
-	LostSlice report.Figure = "lostSlice" // slices whose parent was lost
-	LostNever report.Figure = "lostNever" // of those, that did not flow again within 4 s
-	LostStall report.Figure = "lostStall" // children of a lost parent that stalled within 4 s
-	LeftGap   report.Figure = "leftGap"   // as report.ParentGap, of parents that said goodbye
-	Uplink    report.Figure = "uplink"    // of the line, bit/s
-	SentBytes report.Figure = "sentBytes"
-	WatchTime report.Figure = "watchTime" // s within the measurement
-	HalfBound report.Figure = "halfBound" // as report.Bound when half of each uplink is used, as the overlay's headroom leaves it
-	Behind    report.Figure = "behind"    // ms behind live at the end
+	Refusals   report.Figure = "refusals"   // subscriptions refused
+	Switches   report.Figure = "switches"   // slices moved to another source
+	Jumps      report.Figure = "jumps"      // to live, over media that came too late
+	NeverOn    report.Figure = "neverOn"    // viewers that were there for 5 s and never played
+	LostSlice  report.Figure = "lostSlice"  // slices whose parent was lost
+	LostNever  report.Figure = "lostNever"  // of those, that did not flow again within 4 s
+	LostStall  report.Figure = "lostStall"  // children of a lost parent that stalled within 4 s
+	LostFound  report.Figure = "lostFound"  // quantiles: of ParentGap, until the child turned to another source
+	LostFilled report.Figure = "lostFilled" // quantiles: of ParentGap, from then to the first chunk
+	LostDelay  report.Figure = "lostDelay"  // quantiles: worst delay of a part beyond usual
+	LeftGap    report.Figure = "leftGap"    // as report.ParentGap, of parents that said goodbye
+	Uplink     report.Figure = "uplink"     // of the line, bit/s
+	SentBytes  report.Figure = "sentBytes"
+	WatchTime  report.Figure = "watchTime" // s within the measurement
+	HalfBound  report.Figure = "halfBound" // as report.Bound when half of each uplink is used, as the overlay's headroom leaves it
+	Behind     report.Figure = "behind"    // ms behind live at the end
 )
 
 // rootShare of its media from the edge's feed makes a viewer a root.
@@ -129,6 +132,7 @@ func (r *run) bytes(res *report.Result, t *peer.Stats, peers, said uint64) {
 		report.Parts: float64(t.Parts), report.LateParts: float64(t.Late), report.SkippedParts: float64(t.Skipped),
 		report.Stalls: float64(t.Stalls), report.StallTime: float64(t.StallMS), Jumps: float64(t.Jumps),
 		report.Duplicates: float64(t.DuplicateBytes) / received, report.Control: float64(t.ControlBytes) / received,
+		"controlHeaders": float64(t.HeaderBytes) / received, "controlHaves": float64(t.HaveBytes) / received, "controlPings": float64(t.PingBytes) / received,
 		report.RepairsNeighbour: float64(t.Requests), report.RepairsHTTP: float64(t.Fetches), report.Playlists: float64(t.Playlists),
 		report.ConnectFailures: float64(t.ConnectFailures), Switches: float64(t.Switches), Refusals: float64(t.Refusals),
 		"countMismatch": float64(said)/float64(edge) - 1,
@@ -146,6 +150,9 @@ func (r *run) lost(res *report.Result) {
 	rude, polite := r.losses.summary(true, from, to), r.losses.summary(false, from, to)
 	res.SetSamples(report.ParentGap, rude.gaps)
 	res.SetSamples(LeftGap, polite.gaps)
+	res.SetSamples(LostFound, rude.found)
+	res.SetSamples(LostFilled, rude.filled)
+	res.SetSamples(LostDelay, rude.delays)
 	res.Set(LostSlice, float64(len(rude.gaps)))
 	res.Set(LostNever, float64(rude.never))
 	res.Set(LostStall, float64(rude.stalled))

@@ -149,7 +149,7 @@ func (r *run) departs(v *viewer, rude bool) {
 			continue
 		}
 		if s := c.dependsOn(stats.ID, time.Now().Add(-time.Second)); len(s) > 0 {
-			r.losses.lost(c, s, c.peer.Stats().Stalls, rude)
+			r.losses.lost(c, stats.ID, s, c.peer.Stats().Stalls, rude)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (v *viewer) watch(ctx context.Context) error {
 	}
 	defer line.Close()
 	cfg := peer.Config{URL: v.run.o.URL, Tracks: []string{v.rung, v.run.o.Audio}, EdgeOnly: v.run.o.EdgeOnly, HoldBack: v.run.o.HoldBack,
-		Host: line.Host(), OnPart: v.part, OnChunk: v.chunk, Log: v.run.o.Log.With("viewer", v.who.Index)}
+		Host: line.Host(), OnPart: v.part, OnChunk: v.chunk, OnSource: v.moved, Log: v.run.o.Log.With("viewer", v.who.Index)}
 	if v.bad {
 		cfg.Behaviour = v.run.o.Behaviour
 	}
@@ -100,6 +100,47 @@ type source struct {
 	usual, first []time.Duration
 	// counts are the chunks that came of the newest parts.
 	counts map[partID]int
+	// The newest part of which a chunk came, the end of its media, and how long
+	// after the part before it that was. begins holds how long after a part's
+	// end its first chunk came, gaps what lay between the chunks of a part.
+	newest       partID
+	newestEnd    time.Time
+	step         time.Duration
+	begins, gaps []time.Duration
+}
+
+// due is when the next chunk is to come as usual: of the newest part while that
+// is not whole, else of the next one.
+func (s *source) due() time.Time {
+	if s.counts[s.newest] > 0 {
+		return s.at.Add(median(s.gaps))
+	}
+	return s.newestEnd.Add(s.step + median(s.begins))
+}
+
+// follow takes the times of a chunk.
+func (s *source) follow(id partID, end, now time.Time) {
+	switch {
+	case s.newest == id && !s.newestEnd.IsZero():
+		s.gaps = last(append(s.gaps, now.Sub(s.at)))
+	case s.newestEnd.Before(end):
+		if !s.newestEnd.IsZero() {
+			s.step = end.Sub(s.newestEnd)
+		}
+		s.newest, s.newestEnd = id, end
+		s.begins = last(append(s.begins, now.Sub(end)))
+	}
+	s.at = now
+}
+
+// moved notes whom a viewer turns to for slices.
+func (v *viewer) moved(r peer.SourceReport) {
+	if v.run.o.EdgeOnly {
+		return
+	}
+	for _, s := range r.Slices {
+		v.run.losses.moved(v, sliceKey{r.Track, s}, r.From)
+	}
 }
 
 const usualParts = 9
@@ -118,9 +159,11 @@ func (v *viewer) chunk(r peer.ChunkReport) {
 		v.sources[key] = s
 	}
 	now := time.Now()
-	s.from, s.at = r.From, now
+	s.from = r.From
 	id := partID{r.ID.MSN, r.ID.Index}
+	s.follow(id, r.End, now)
 	s.counts[id]++
+	defer func() { v.run.losses.chunk(v, key, r.From, s.due()) }()
 	first, end := sliceChunks(r.Count, r.Slices, r.Slice)
 	if s.counts[id] < end-first {
 		return
@@ -156,7 +199,7 @@ func (v *viewer) dependsOn(id string, since time.Time) map[sliceKey]usual {
 		if out == nil {
 			out = map[sliceKey]usual{}
 		}
-		out[k] = usual{first: median(s.first), other: median(s.usual)}
+		out[k] = usual{first: median(s.first), other: median(s.usual), due: s.due()}
 	}
 	return out
 }

@@ -175,6 +175,12 @@ var definitions = []Definition{
 	{OwnOffload, "Offload by the player's own count", Share, 0},
 	// Of bench/audience and bench/simulation, which name them.
 	{"leftGap", "Parent said goodbye to slice flowing", Millis, -1},
+	{"controlHeaders", "Control bytes: part headers", Share, -1},
+	{"controlHaves", "Control bytes: HAVE", Share, -1},
+	{"controlPings", "Control bytes: PING and PONG", Share, -1},
+	{"lostFound", "Parent lost to another source asked", Millis, -1},
+	{"lostFilled", "Another source asked to slice flowing", Millis, -1},
+	{"lostDelay", "Parent lost, worst delay of a part beyond usual", Millis, -1},
 	{"lostSlice", "Slices whose parent was lost", Count, 0},
 	{"lostNever", "Of these, not flowing after 4 s", Count, -1},
 	{"lostStall", "Children of a lost parent that stalled", Count, -1},

@@ -246,7 +246,7 @@ func (v *viewer) fetch(a *peerstate.Action) {
 	c.edgeBytes += uint64(size)
 	answered := max(c.t.now+v.delay, c.stream.published(p.n))
 	at := answered + v.delay + c.answerTime(v, size)
-	m, gen := c.pool.put(frame{key: a.Key, n: p.n, first: x.first, count: x.count, size: int32(size), whole: a.Count == 0})
+	m, gen := c.pool.put(frame{key: a.Key, n: p.n, first: x.first, count: x.count, size: int32(size), whole: a.Count == 0, sent: c.t.now})
 	c.t.add(event{at: at, do: evFetched, v: v.i, m: m, gen: gen})
 }
 
@@ -259,6 +259,7 @@ func (v *viewer) fetched(f *frame) {
 		v.fetches = slices.Delete(v.fetches, i, i+1)
 	}
 	v.stats.HTTPBytes += uint64(f.size)
+	v.state.EdgeAnswered(int(f.size), v.delay/500, (v.c.t.now-f.sent)/1000)
 	t := v.track(f.key.Track)
 	p := t.part(f.n)
 	if p == nil {

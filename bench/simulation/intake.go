@@ -80,6 +80,7 @@ func (v *viewer) onHeader(t *vtrack, n, from int32) {
 	p.header = true
 	now, s := v.now(), v.c.stream
 	v.do(v.state.Header(v.key(t, n), s.shape(t.number, n).chunks, v.c.name(from), v.play.deadline(s.pdt(n), now), now))
+	v.state.Sized(v.key(t, n), s.shape(t.number, n).size)
 	v.lie(t, p)
 	// A lost header is repaired without a playlist.
 	for q := n - 1; q%s.perSeg != s.perSeg-1 && q >= t.from && t.part(q) == nil && v.learn(t, q) != nil; q-- {

@@ -327,7 +327,7 @@ type frame struct {
 	count    int32
 	deadline int32
 	size     int32 // as encoded
-	sent     int64 // of a ping, ms of its sender
+	sent     int64 // of a ping, ms of its sender; of a fetch, µs
 	slices   uint16
 	kind     uint8
 	flags    uint8 // of a subscription

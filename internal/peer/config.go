@@ -53,6 +53,10 @@ type Config struct {
 	// OnChunk, when set, is called in the same way for every chunk that was
 	// new. It must not block.
 	OnChunk func(ChunkReport)
+	// OnSource, when set, is called in the same way when a source is asked to
+	// push slices: a new one, or the same one with another word on headers. It
+	// must not block.
+	OnSource func(SourceReport)
 	// Log defaults to slog.Default.
 	Log *slog.Logger
 }
@@ -83,6 +87,14 @@ type ChunkReport struct {
 	// Slice that the chunk belongs to, of Slices.
 	Slice, Slices int
 	// From is the peer that sent it, or peerstate.Edge.
+	From string
+}
+
+// SourceReport tells who is asked to push slices of a track.
+type SourceReport struct {
+	Track  string
+	Slices []int
+	// From is the peer, or peerstate.Edge.
 	From string
 }
 

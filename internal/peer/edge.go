@@ -55,6 +55,8 @@ type answer struct {
 	body   []byte
 	status int
 	raw    []byte // the signed header of a part, when the edge sent it
+	// How long the first byte took, and all of them.
+	first, took time.Duration
 }
 
 // partHeaderField has a part's signed header (docs/hls.md).
@@ -74,12 +76,13 @@ func (p *Peer) get(ctx context.Context, path string, limit int64, rng string) (a
 	if rng != "" {
 		req.Header.Set("Range", rng)
 	}
+	asked := time.Now()
 	resp, err := p.host.http.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode}
+	a := answer{status: resp.StatusCode, first: time.Since(asked)}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
 		return a, &statusError{u.String(), resp.StatusCode}
 	}
@@ -89,6 +92,7 @@ func (p *Peer) get(ctx context.Context, path string, limit int64, rng string) (a
 		}
 	}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	a.took = time.Since(asked)
 	if err != nil {
 		return a, fmt.Errorf("read %s: %w", u, err)
 	}
@@ -154,7 +158,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (p *Peer) findStart(ctx context.Context) error {
 	var want []peerstate.Track
 	for _, t := range p.tracks {
-		start, err := p.awaitParts(ctx, t, p.holdBack())
+		start, err := p.awaitStart(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -165,12 +169,38 @@ func (p *Peer) findStart(ctx context.Context) error {
 		want = append(want, peerstate.Track{Number: t.info.Number, Slices: t.info.Slices, Bitrate: t.info.Bitrate, PartMS: int64(p.info.PartMS), From: t.from})
 	}
 	p.do(p.state.SetTracks(want, p.now()))
+	p.meet()
 	return nil
 }
 
-func (p *Peer) awaitParts(ctx context.Context, t *trackState, holdBack time.Duration) (listedPart, error) {
+// awaitStart waits for the part to begin at. Meanwhile connections to the
+// assigned neighbours are made.
+func (p *Peer) awaitStart(ctx context.Context, t *trackState) (listedPart, error) {
+	type found struct {
+		start listedPart
+		tries uint64
+		err   error
+	}
+	done, holdBack := make(chan found, 1), p.holdBack()
+	p.spawn(func() {
+		var f found
+		f.start, f.err = p.awaitParts(ctx, t, holdBack, &f.tries)
+		done <- f
+	})
 	for {
-		p.stats.Playlists++
+		select {
+		case f := <-done:
+			p.stats.Playlists += f.tries
+			return f.start, f.err
+		case f := <-p.inbox:
+			f()
+		}
+	}
+}
+
+func (p *Peer) awaitParts(ctx context.Context, t *trackState, holdBack time.Duration, tries *uint64) (listedPart, error) {
+	for {
+		*tries++
 		pl, err := p.readPlaylist(ctx, t, media.PartID{})
 		if err == nil {
 			if start, ok := pl.startPart(holdBack); ok {
@@ -294,6 +324,9 @@ func (p *Peer) fetchPart(a peerstate.Action) {
 			delete(p.fetches, fk)
 			b := got.body
 			p.stats.HTTPBytes += uint64(len(b))
+			if err == nil {
+				p.state.EdgeAnswered(len(b), got.first.Milliseconds(), got.took.Milliseconds())
+			}
 			if got.status == http.StatusOK && rng != "" && len(b) >= from+size { // ranges are not honoured
 				b = b[from : from+size]
 			}

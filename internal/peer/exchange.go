@@ -20,7 +20,7 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 		return
 	}
 	if h, ok := f.(peerwire.Hello); ok {
-		p.stats.ControlBytes += uint64(size)
+		p.stats.control(f.Type(), size)
 		p.onHello(l, h)
 		return
 	}
@@ -28,7 +28,7 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 		p.onChunk(c, l.id)
 		return
 	}
-	p.stats.ControlBytes += uint64(size)
+	p.stats.control(f.Type(), size)
 	if !l.hello {
 		p.closeLink(l, peerwire.ReasonProtocol, "no HELLO")
 		p.do(p.state.NeighbourGone(l.id, peerstate.LostClosed, p.now()))
@@ -145,7 +145,7 @@ func (p *Peer) send(l *link, f peerwire.Frame) {
 		return
 	}
 	b := peerwire.Append(nil, f)
-	p.stats.ControlBytes += uint64(len(b))
+	p.stats.control(f.Type(), len(b))
 	if err := l.control.Send(b); err != nil {
 		p.log.Debug("send", "peer", l.id, "error", err)
 	}

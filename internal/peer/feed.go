@@ -20,6 +20,7 @@ const (
 	feedMaxRetry = 10 * time.Second
 	pingAfter    = 2000 // ms without a received frame (docs/peer.md rule 5)
 	goneAfter    = 5000
+	muteAfter    = 2500 // the same of one that left a PING unanswered when a part was due
 )
 
 // feed is the connection over which the edge pushes slices. It is open while
@@ -71,7 +72,7 @@ func (p *Peer) feedSend(f peerwire.Frame) {
 		return
 	}
 	b := peerwire.Append(nil, f)
-	p.stats.ControlBytes += uint64(len(b))
+	p.stats.control(f.Type(), len(b))
 	select {
 	case p.feed.out <- b:
 	default: // 64 frames unsent: the connection is dead
@@ -80,12 +81,13 @@ func (p *Peer) feedSend(f peerwire.Frame) {
 	}
 }
 
-// tendFeed closes an idle feed and finds out about a dead one.
+// tendFeed closes an idle feed, unless it is the backup of a slice, and finds
+// out about a dead one.
 func (p *Peer) tendFeed(now int64) {
 	f := &p.feed
 	switch {
 	case f.out == nil:
-	case len(f.want) == 0 && now-f.idleAt > feedIdle, now-f.heard > goneAfter:
+	case len(f.want) == 0 && now-f.idleAt > feedIdle && !p.state.EdgeBacksUp(), now-f.heard > goneAfter:
 		f.drop()
 	case now-f.heard > pingAfter && now-f.pinged > pingAfter:
 		f.pinged = now
@@ -214,7 +216,7 @@ func (p *Peer) onFeedFrame(f peerwire.Frame, size int) {
 		p.onChunk(c, peerstate.Edge)
 		return
 	}
-	p.stats.ControlBytes += uint64(size)
+	p.stats.control(f.Type(), size)
 	switch f := f.(type) {
 	case peerwire.Header:
 		p.onHeader(f.Raw, peerstate.Edge)

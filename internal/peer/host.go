@@ -108,6 +108,9 @@ func (h *Host) newTransport() (*transport, error) {
 	// The peer closes a connection when its channels close. A second closing by
 	// pion itself, at the same moment, holds a lock for 200 ms.
 	se.DisableCloseByDTLS(true)
+	// HelloVerifyRequest would cost a round trip to show an address that ICE has
+	// shown already (RFC 8827 section 6.5); browsers leave it out, too.
+	se.SetDTLSInsecureSkipHelloVerify(true)
 	se.SetSCTPMaxReceiveBufferSize(sctpReceiveBuffer)
 	se.SetSCTPMinCwnd(sctpMinWindow)
 	if h.net != nil {

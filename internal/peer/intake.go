@@ -127,6 +127,7 @@ func (p *Peer) onHeader(raw []byte, from string) {
 	whole := pd.buf
 	pd.buf = make([]byte, h.Size)
 	p.do(p.state.Header(k, h.Chunks(), from, p.play.deadline(h.PDT, p.now()), p.now()))
+	p.state.Sized(k, h.Size)
 	p.announceLie(k, h.Chunks())
 	p.learnBefore(k, h)
 	if pd.complete && len(whole) == h.Size { // played already, fetched whole: now it can be passed on

@@ -256,14 +256,32 @@ func (p *Peer) channelOpen(l *link) {
 	if l.closed {
 		return
 	}
-	if l.opened++; l.opened == 2 {
-		p.send(l, peerwire.Hello{Version: peerwire.Version, ID: p.stats.ID, Stream: p.stream})
-		p.linkReady(l)
+	if l.opened++; l.opened == 2 && p.begun {
+		p.greet(l)
+	}
+}
+
+func (p *Peer) greet(l *link) {
+	p.send(l, peerwire.Hello{Version: peerwire.Version, ID: p.stats.ID, Stream: p.stream})
+	p.linkReady(l)
+}
+
+// meet takes up what waited for the tracks: connections that are open already,
+// since only HELLO lets others send anything, and the assignment.
+func (p *Peer) meet() {
+	p.begun = true
+	for _, l := range append([]*link(nil), p.order...) {
+		if l.opened == 2 {
+			p.greet(l)
+		}
+	}
+	if m := p.tracker.assigned; m != nil {
+		p.onAssign(m)
 	}
 }
 
 func (p *Peer) linkReady(l *link) {
-	if l.opened == 2 && l.hello && !l.up {
+	if l.opened == 2 && l.hello && p.begun && !l.up {
 		l.up = true
 		p.ping(l, p.now())
 		p.do(p.state.NeighbourUp(l.id, p.now()))
@@ -347,7 +365,7 @@ func (p *Peer) tendLinks(now int64) {
 		switch {
 		case !l.up && now-l.createdAt > connectTimeout:
 			p.linkLost(l, peerstate.LostConnectFailed)
-		case l.up && now-l.heard > goneAfter:
+		case l.up && (now-l.heard > goneAfter || now-l.heard > muteAfter && p.state.Mute(l.id)):
 			p.linkLost(l, peerstate.LostTimeout)
 		case l.up && now-l.heard > pingAfter && now-l.pinged > pingAfter:
 			p.ping(l, now)

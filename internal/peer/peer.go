@@ -57,6 +57,7 @@ type Peer struct {
 	// Parts to be announced at the next tick.
 	complete []peerstate.Key
 	doing    bool
+	begun    bool            // the tracks and where they begin are known
 	over     bool            // the stream has ended and all is played
 	turns    peerstate.Turns // of the links at the uplink
 	uplink   *peerstate.Uplink
@@ -116,6 +117,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	if p.net, err = p.host.newTransport(); err != nil {
 		return err
 	}
+	ahead := p.dialAhead()
 	info, err := p.awaitCatalog(ctx)
 	if err != nil {
 		return unlessOver(ctx, err)
@@ -124,7 +126,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	if err := p.chooseTracks(); err != nil {
 		return err
 	}
-	p.joinTracker()
+	p.joinTracker(ahead)
 	if err := p.findStart(ctx); err != nil {
 		return unlessOver(ctx, err)
 	}
@@ -143,6 +145,7 @@ func unlessOver(ctx context.Context, err error) error {
 func (p *Peer) loop(ctx context.Context) {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	p.tickedAt, p.lateAt = p.now(), -busyFor
 	for !p.over {
 		select {
 		case f := <-p.inbox:
@@ -308,12 +311,27 @@ func rangeOf(a peerstate.Action) peerwire.Range {
 }
 
 func (p *Peer) subscribe(a peerstate.Action) {
+	p.reportSource(a)
 	if a.Peer == peerstate.Edge {
 		p.feedSubscribe(a)
 		return
 	}
 	p.stats.Switches++
 	p.sendTo(a.Peer, peerwire.Subscribe{Track: a.Key.Track, Slices: a.Slices, Part: a.Key.ID, Flags: a.Flags})
+}
+
+func (p *Peer) reportSource(a peerstate.Action) {
+	t := p.track(a.Key.Track)
+	if t == nil || p.cfg.OnSource == nil {
+		return
+	}
+	r := SourceReport{Track: t.info.Name, From: a.Peer}
+	for s := range t.info.Slices {
+		if a.Slices.Has(s) {
+			r.Slices = append(r.Slices, s)
+		}
+	}
+	p.cfg.OnSource(r)
 }
 
 func (p *Peer) unsubscribe(a peerstate.Action) {

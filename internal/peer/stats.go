@@ -1,6 +1,10 @@
 package peer
 
-import "time"
+import (
+	"time"
+
+	"starling/internal/peerwire"
+)
 
 // Stats are a peer's counters since it started. Bytes are media payload.
 type Stats struct {
@@ -14,6 +18,9 @@ type Stats struct {
 	DuplicateBytes uint64 `json:"duplicateBytes"` // came when already there or no longer wanted
 	RejectedBytes  uint64 `json:"rejectedBytes"`  // failed verification
 	ControlBytes   uint64 `json:"controlBytes"`   // frames without media, both ways
+	HeaderBytes    uint64 `json:"headerBytes"`    // of those, part headers
+	HaveBytes      uint64 `json:"haveBytes"`      // of those, HAVE
+	PingBytes      uint64 `json:"pingBytes"`      // of those, PING and PONG
 
 	Parts   uint64 `json:"parts"`   // complete
 	Late    uint64 `json:"late"`    // of those, after their deadline
@@ -47,6 +54,20 @@ func (s *Stats) Offload() float64 {
 		return 0
 	}
 	return float64(s.PeerBytes) / float64(all)
+}
+
+// control counts a frame without media.
+func (s *Stats) control(kind peerwire.Type, size int) {
+	n := uint64(size)
+	s.ControlBytes += n
+	switch kind {
+	case peerwire.TypeHeader:
+		s.HeaderBytes += n
+	case peerwire.TypeHave:
+		s.HaveBytes += n
+	case peerwire.TypePing, peerwire.TypePong:
+		s.PingBytes += n
+	}
 }
 
 // Stats gives the counters; they are at most one tick old.

@@ -35,18 +35,58 @@ type trackerState struct {
 	beaconAt   int64
 	joined     bool
 	revision   uint64
+	assigned   *trackerwire.Assign // the latest
+}
+
+// defaultTracker is where the tracker is unless the catalog says otherwise.
+const defaultTracker = "/tracker"
+
+// dialAhead opens the connection to the tracker while the catalog is read. It
+// is handed over to whoever reads from the result, nil when it failed.
+func (p *Peer) dialAhead() <-chan *websocket.Conn {
+	ahead := make(chan *websocket.Conn)
+	addr, err := websocketURL(p.base, defaultTracker)
+	if p.cfg.EdgeOnly || err != nil {
+		return ahead
+	}
+	p.spawn(func() {
+		conn, err := p.dialTracker(addr)
+		if err != nil {
+			p.log.Debug("tracker not reached ahead of the catalog", "error", err)
+		}
+		select {
+		case ahead <- conn:
+		case <-p.ctx.Done():
+			if conn != nil {
+				conn.CloseNow()
+			}
+		}
+	})
+	return ahead
+}
+
+func (p *Peer) dialTracker(addr string) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, fetchTimeout)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, addr, &websocket.DialOptions{HTTPClient: p.host.http, Subprotocols: []string{trackerwire.Subprotocol}})
+	if err != nil {
+		return nil, fmt.Errorf("dial the tracker: %w", err)
+	}
+	return conn, nil
 }
 
 // joinTracker keeps a session with the tracker in the background. Playback
-// never waits for it.
-func (p *Peer) joinTracker() {
+// never waits for it. The first one uses the connection that was opened ahead,
+// when the catalog names no other tracker.
+func (p *Peer) joinTracker(ahead <-chan *websocket.Conn) {
 	if p.cfg.EdgeOnly {
 		return
 	}
 	ref := p.info.Tracker
 	if ref == "" {
-		ref = "/tracker"
+		ref = defaultTracker
 	}
+	guess, _ := websocketURL(p.base, defaultTracker)
 	addr, err := websocketURL(p.base, ref)
 	if err != nil {
 		p.log.Error("no tracker: playing from the edge", "error", err)
@@ -55,11 +95,28 @@ func (p *Peer) joinTracker() {
 	if key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err == nil {
 		p.cert, _ = webrtc.GenerateCertificate(key) // without it each connection makes its own
 	}
+	// The loop that joins begins when the playlists are there: the first join
+	// does not wait for them.
+	join, err := trackerwire.Marshal(p.join())
+	if err != nil {
+		p.log.Error("message to the tracker", "error", err)
+	}
 	p.spawn(func() {
 		wait := trackerMinRetry
+		var conn *websocket.Conn
+		select {
+		case conn = <-ahead:
+		case <-p.ctx.Done():
+			return
+		}
+		if conn != nil && guess != addr {
+			conn.CloseNow()
+			conn = nil
+		}
 		for {
 			began := time.Now()
-			err := p.runTracker(addr)
+			err := p.runTracker(addr, conn, join)
+			conn, join = nil, nil
 			if p.ctx.Err() != nil {
 				return
 			}
@@ -75,13 +132,14 @@ func (p *Peer) joinTracker() {
 	})
 }
 
-// runTracker is one session: it returns why it ended.
-func (p *Peer) runTracker(addr string) error {
-	dialCtx, stopDial := context.WithTimeout(p.ctx, fetchTimeout)
-	defer stopDial()
-	conn, _, err := websocket.Dial(dialCtx, addr, &websocket.DialOptions{HTTPClient: p.host.http, Subprotocols: []string{trackerwire.Subprotocol}})
-	if err != nil {
-		return fmt.Errorf("dial the tracker: %w", err)
+// runTracker is one session, on conn when it is there: it returns why it ended.
+// join is its first message, made by the loop when nil.
+func (p *Peer) runTracker(addr string, conn *websocket.Conn, join []byte) error {
+	if conn == nil {
+		var err error
+		if conn, err = p.dialTracker(addr); err != nil {
+			return err
+		}
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(trackerwire.MaxMessage)
@@ -96,7 +154,14 @@ func (p *Peer) runTracker(addr string) error {
 		p.writeTracker(ctx, conn, out)
 	}()
 	defer func() { cancel(); <-written }()
-	p.post(func() { p.tracker.out = out; p.sendJoin() })
+	if join != nil {
+		out <- join
+	}
+	p.post(func() {
+		if p.tracker.out = out; join == nil {
+			p.tellTracker(p.join())
+		}
+	})
 	defer p.post(func() {
 		if p.tracker.out == out {
 			p.tracker.out, p.tracker.joined = nil, false
@@ -152,10 +217,10 @@ func (p *Peer) writeTracker(ctx context.Context, conn *websocket.Conn, out <-cha
 	}
 }
 
-func (p *Peer) sendJoin() {
+func (p *Peer) join() *trackerwire.Join {
 	p.told = p.uplink.Rate()
-	p.tellTracker(&trackerwire.Join{Version: trackerwire.Version, Stream: p.stream, Tracks: p.stats.Tracks,
-		Uplink: trackerwire.Number(p.told), Browser: "starling-peer", Session: p.session, Token: p.cfg.Token})
+	return &trackerwire.Join{Version: trackerwire.Version, Stream: p.stream, Tracks: p.stats.Tracks,
+		Uplink: trackerwire.Number(p.told), Browser: "starling-peer", Session: p.session, Token: p.cfg.Token}
 }
 
 // tellTracker sends a message; without a session it is dropped, since the
@@ -216,7 +281,7 @@ func (p *Peer) onAssign(m *trackerwire.Assign) {
 	if m.Revision < p.tracker.revision {
 		return
 	}
-	p.tracker.revision = m.Revision
+	p.tracker.revision, p.tracker.assigned = m.Revision, m
 	paired := map[string]bool{}
 	for _, id := range m.Peers {
 		paired[id] = true

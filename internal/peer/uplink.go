@@ -50,16 +50,19 @@ func (p *Peer) ping(l *link, now int64) {
 	p.send(l, f)
 }
 
-// onPong takes the round trip to a neighbour, unless this machine was too busy
-// to measure it.
+// onPong takes the round trip to a neighbour. While this machine is busy it
+// measures too much: that makes the policy wait longer, which is right, and says
+// nothing about the uplink.
 func (p *Peer) onPong(l *link, f peerwire.Pong) {
 	now := p.now()
 	sent := int64(binary.BigEndian.Uint64(f.Token[:]))
-	if sent < 0 || sent > now || now-p.lateAt < uplinkNewsMS {
+	if sent < 0 || sent > now {
 		return
 	}
-	p.uplink.RoundTrip(l.id, now-sent, now)
 	p.state.RoundTrip(l.id, now-sent)
+	if now-p.lateAt >= uplinkNewsMS {
+		p.uplink.RoundTrip(l.id, now-sent, now)
+	}
 }
 
 // uplinkNews reports whether the tracker should hear of the estimate before the

@@ -17,8 +17,9 @@ func (v *Viewer) judge(t *track, p *part, now int64) {
 		}
 		late := p.late>>s&1 == 1
 		v.strain.Note(late)
+		v.fairness.Note(src.id == Edge, late)
 		src.late += (levelOf(late) - src.late) / 8
-		if late && src.id != Edge && !src.resigned {
+		if late && src.id != Edge && !src.resigned && !v.fairness.EdgeIsLate() {
 			v.retreat.Relapse(now)
 		}
 		if src.id == Edge || v.strain.Active() {
@@ -52,7 +53,7 @@ func (v *Viewer) shed(now int64) {
 			}
 		}
 	}
-	for quota := v.retreat.Update(v.strain.Level(), taken, all, now); taken != quota; {
+	for quota := v.retreat.Update(v.fairness.Level(taken), taken, all, now); taken != quota; {
 		src := v.extreme(taken > quota)
 		if src == nil {
 			return

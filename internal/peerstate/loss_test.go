@@ -59,3 +59,37 @@ func TestLostParentCostsLittle(t *testing.T) {
 		})
 	}
 }
+
+// What becomes due while a PING is unanswered must not put the end of the wait
+// off.
+func TestOnePingDecides(t *testing.T) {
+	v := pair(t)
+	v.RoundTrip("p1", 40)
+	v.Header(key(10, 0), 4, "p2", 2000, 1000)
+	push(t, v, key(10, 0), "p2", 1000, 2, 3)
+	expect(t, "a sign of life is asked for", v.Tick(1025), "ping p1")
+	v.Header(key(10, 1), 4, "p2", 2333, 1090)
+	push(t, v, key(10, 1), "p2", 1090, 2, 3)
+	expect(t, "more is due", v.Tick(1120), "")
+	expect(t, "no answer", v.Tick(1125), "unsub p1 1, sub p2 1 from 10.0")
+}
+
+// The backup lost the same parent: after two round trips and 250 ms the feed
+// takes over, and the backup is not held to blame.
+func TestBackupThatHasNothingEitherIsLeftForTheFeed(t *testing.T) {
+	v := pair(t)
+	v.RoundTrip("p2", 40)
+	v.Header(key(10, 0), 4, "p2", 2000, 1000)
+	push(t, v, key(10, 0), "p2", 1000, 2, 3)
+	expect(t, "p1 gone", v.NeighbourGone("p1", LostClosed, 1010), "sub p2 1 from 10.0, lost p1 closed")
+	v.Heard("p2", 1300)
+	expect(t, "the backup gets time", v.Tick(1339), "")
+	expect(t, "it has nothing", v.Tick(1340), "unsub p2 1, sub edge 1 from 10.0, sub p2 10 chunks from 10.0")
+	if v.neighbour("p2").trust.strikes != nil {
+		t.Error("it is blamed")
+	}
+	v.NeighbourUp("p1", 1400)
+	if got := v.Sources(1)[0]; got != "p1" {
+		t.Errorf("the parent is back and %s pushes", got)
+	}
+}

@@ -19,6 +19,9 @@ type PartState struct {
 	Pending    []Pending
 	Strained   bool  // lateness is general: waiting is better than asking twice
 	RetryAt    int64 // no edge fetch before this time, after one has failed
+	// EdgeMS is how long the edge would take to bring what is missing; 0: not
+	// longer than the rules allow for.
+	EdgeMS int64
 }
 
 // SliceState is one slice of the part and where it should come from.
@@ -85,6 +88,7 @@ func Plan(r Rules, p *PartState, now int64, dst []Step) []Step {
 	if p.Strained {
 		r = r.Strained()
 	}
+	r = r.reserving(p.EdgeMS)
 	if -slack >= r.UsefulMS {
 		return append(dst, Step{Kind: StepGiveUp})
 	}
@@ -170,7 +174,8 @@ func (pl *planner) due(s int) bool {
 		// a fetch: the feed's push and a range come from the same edge.
 		return pl.slack <= pl.r.RequestSlackMS || (to == Edge && !sl.BackupUp)
 	}
-	if !sl.Up || pl.slack <= 0 {
+	// A source that came in the middle of the part gets no time that the edge needs.
+	if !sl.Up || pl.slack <= 0 || sl.Since > pl.p.SeenAt && pl.slack <= pl.r.RequestSlackMS {
 		return true
 	}
 	until := sl.Since + pl.r.Patience(pl.p.Deadline-sl.Since)
@@ -196,7 +201,7 @@ func (pl *planner) repairs(dst []Step) []Step {
 		}
 		for i < end {
 			if h, upTo := pl.holder(i, end, dst[requests:]); h != "" {
-				dst = append(dst, Step{Kind: StepRequest, Peer: h, First: i, Count: upTo - i, Until: pl.now + pl.r.RequestMS(pl.slack)})
+				dst = append(dst, Step{Kind: StepRequest, Peer: h, First: i, Count: upTo - i, Until: pl.now + pl.requestMS()})
 				i = upTo
 				continue
 			}
@@ -212,6 +217,12 @@ func (pl *planner) repairs(dst []Step) []Step {
 		return dst
 	}
 	return append(dst, fetches...)
+}
+
+// requestMS is how long a neighbour is waited for that is asked now: what it
+// does not bring must still come from the edge in time.
+func (pl *planner) requestMS() int64 {
+	return min(pl.r.RequestMS(pl.slack), max(pl.slack-pl.p.EdgeMS, pl.r.PatienceMinMS))
 }
 
 func (pl *planner) wanted(i int) bool {

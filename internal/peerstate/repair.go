@@ -24,7 +24,7 @@ func (v *Viewer) repair(t *track, p *part, now int64) {
 	for i := range p.Neighbours {
 		p.Neighbours[i].Load = v.neighbour(p.Neighbours[i].ID).load
 	}
-	p.Strained = v.strain.Active()
+	p.Strained, p.EdgeMS = v.strain.Active(), v.edgeMS(t, p)
 	v.steps = Plan(v.rules, &p.PartState, now, v.steps[:0])
 	for _, st := range v.steps {
 		v.carryOut(t, p, st, now)
@@ -52,10 +52,12 @@ func (v *Viewer) carryOut(t *track, p *part, st Step, now int64) {
 		v.emit(Action{Kind: Request, Peer: st.Peer, Key: p.key, First: st.First, Count: st.Count, DeadlineMS: st.Until - now})
 	case StepFetch:
 		p.Pending = append(p.Pending, Pending{From: Edge, First: st.First, Count: st.Count})
+		v.fetching += t.bytes(p, st.Count)
 		v.overtake(t, p, st.First, st.Count, Edge)
 		v.emit(Action{Kind: Fetch, Peer: Edge, Key: p.key, First: st.First, Count: st.Count})
 	case StepFetchAll:
 		p.Pending = append(p.Pending, Pending{From: Edge, All: true})
+		v.fetching += t.bytes(p, p.Have.Len())
 		for s := range p.Slices {
 			if p.Slices[s].Up {
 				p.late |= 1 << s

@@ -74,6 +74,16 @@ func (r Rules) Strained() Rules {
 	return r
 }
 
+// reserving are the rules when the edge takes that long for what is missing: it
+// is asked that long before the deadline, and a neighbour as much before that as
+// with a fast edge.
+func (r Rules) reserving(edgeMS int64) Rules {
+	neighbourMS := max(r.LeadMS-r.RequestSlackMS, 0)
+	r.RequestSlackMS = max(r.RequestSlackMS, edgeMS)
+	r.LeadMS = max(r.LeadMS, edgeMS+neighbourMS)
+	return r
+}
+
 // Patience is how long to wait for a push with that much slack: nothing once
 // the deadline has passed.
 func (r Rules) Patience(slack int64) int64 {

@@ -25,9 +25,10 @@ func (p Probe) WaitMS() int64 {
 }
 
 // Ask reports whether the neighbour is to be sent a PING: something of it was
-// due, and nothing at all has come since.
+// due, and nothing at all has come since. One PING is enough: what else becomes
+// due before it is answered must not put off the end of the wait.
 func (p Probe) Ask(due, now int64) bool {
-	return p.RTT != 0 && due != 0 && p.Heard < due && p.Asked < due && now >= due+probeAfterMS
+	return p.RTT != 0 && due != 0 && p.Heard < due && p.Asked <= p.Heard && now >= due+probeAfterMS
 }
 
 // Mute reports whether it has not answered in time. Who answers is merely slow,
@@ -70,9 +71,9 @@ func (v *Viewer) dueOf(id string, now int64) int64 {
 	return due
 }
 
-// probe asks sources from which nothing comes for a sign of life, and leaves
-// those that give none.
-func (v *Viewer) probe(now int64) {
+// probe asks sources from which nothing comes for a sign of life, and reports
+// whether one of them gave none.
+func (v *Viewer) probe(now int64) (mute bool) {
 	for _, n := range v.neighbours {
 		if !n.up || n.banned || n.mute {
 			continue
@@ -83,8 +84,10 @@ func (v *Viewer) probe(now int64) {
 		}
 		if n.probe.Mute(now) && !v.strain.Active() {
 			v.silence(n, now)
+			mute = true
 		}
 	}
+	return mute
 }
 
 // silence takes a neighbour for gone, until it is heard.
@@ -106,6 +109,12 @@ func (v *Viewer) silence(n *neighbour, now int64) {
 	if report {
 		v.emit(Action{Kind: ReportLost, Peer: n.id, Lost: LostSlow})
 	}
+}
+
+// Mute reports whether a neighbour is taken for gone until it is heard.
+func (v *Viewer) Mute(id string) bool {
+	n := v.known(id)
+	return n != nil && n.mute
 }
 
 // Heard tells that any frame came from a neighbour.

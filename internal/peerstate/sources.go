@@ -23,6 +23,9 @@ type source struct {
 	// resigned: the slice was given up to the edge.
 	resigned bool
 	movedAt  int64 // when the source became it
+	// hasty is when the source took over from one that was lost, until it
+	// pushes something.
+	hasty    int64
 	pushedAt int64 // first chunk of the newest part that it pushed, 0 before
 	pushedID media.PartID
 }
@@ -133,6 +136,7 @@ func (v *Viewer) backup(src *source, now int64) string {
 func (v *Viewer) reconsider(t *track, now int64) {
 	for s := range t.slices {
 		src := &t.slices[s]
+		awaited := v.stranded(t, s, now)
 		switch {
 		case src.resigned && !v.edgeDown:
 			if src.id != Edge {
@@ -141,10 +145,48 @@ func (v *Viewer) reconsider(t *track, now int64) {
 		case src.id != Edge && !v.usable(src, src.id, now):
 			v.move(t, s, v.backup(src, now), true, now)
 		case src.parent != "" && src.id != src.parent && v.usable(src, src.parent, now):
-			v.move(t, s, src.parent, false, now)
+			v.move(t, s, src.parent, awaited != nil, now)
+		case awaited != nil:
+			// It may have lost the same parent, and wait for a third, or for us.
+			v.depart(src, awaited.Header && v.Announced(src.id, awaited.key, awaited.Have.Len()), now)
+			v.move(t, s, Edge, true, now)
 		}
 	}
 	v.elect(t, now)
+}
+
+// EdgeBacksUp reports whether the feed is to take over when a parent is lost.
+func (v *Viewer) EdgeBacksUp() bool {
+	for _, t := range v.tracks {
+		for s := range t.slices {
+			if src := &t.slices[s]; src.backup == Edge && src.parent != Edge {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// strandedMS beyond two round trips a backup gets to begin.
+const strandedMS = 250
+
+// stranded gives a part that the neighbour that took over from a lost source
+// should have begun to push, when it has nothing either.
+func (v *Viewer) stranded(t *track, s int, now int64) *part {
+	src := &t.slices[s]
+	if src.hasty == 0 || src.id == Edge || v.edgeDown || v.strain.Active() {
+		return nil
+	}
+	wait := int64(strandedMS)
+	if n := v.known(src.id); n != nil {
+		wait += 2 * n.probe.RTT
+	}
+	for _, p := range t.parts {
+		if now-max(p.SeenAt, src.hasty) >= wait && !before(p.key.ID, src.from) && !p.sliceHeld(t, s) {
+			return p
+		}
+	}
+	return nil
 }
 
 // move changes the source of a slice. An urgent move takes all that is
@@ -159,7 +201,7 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 	if to == src.old { // still subscribed there
 		v.unsubscribe(t, s, src.id)
 		src.id, src.old, src.from, src.missed, src.damage = to, "", t.From, 0, 0
-		src.withheld = false
+		src.withheld, src.hasty = false, 0
 		src.movedAt, src.pushedAt = now, 0
 		return
 	}
@@ -172,7 +214,10 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 		src.from, src.old = t.after(), src.id
 	}
 	src.id, src.missed, src.lag, src.damage, src.movedAt, src.pushedAt = to, 0, 0, 0, now, 0
-	src.withheld = false
+	src.withheld, src.hasty = false, 0
+	if urgent && to != Edge {
+		src.hasty = max(now, 1)
+	}
 	for _, p := range t.parts {
 		if !p.delivered && !before(p.key.ID, src.from) {
 			p.Slices[s].Since = now

@@ -42,6 +42,35 @@ func (s *Strain) Active() bool { return s.active }
 // Level is the share of late slices in millionths.
 func (s *Strain) Level() int64 { return s.level }
 
+// Fairness compares the slices that peers push with those of the feed: a
+// retreat from peers to a feed that is no better would only take capacity away.
+// The zero value is ready.
+type Fairness struct{ peers, edge Strain }
+
+// Note takes a slice of a part that is over, as Strain does.
+func (f *Fairness) Note(edge, late bool) {
+	if edge {
+		f.edge.Note(late)
+	} else {
+		f.peers.Note(late)
+	}
+}
+
+// EdgeIsLate reports whether the feed is late in general, too.
+func (f *Fairness) EdgeIsLate() bool { return f.edge.Active() }
+
+// Level is the strain that counts against peers while so many slices come from
+// them: none when nothing comes from them, or when the feed is late itself.
+func (f *Fairness) Level(taken int) int64 {
+	if taken == 0 {
+		f.peers = Strain{}
+	}
+	if f.edge.Active() {
+		return 0
+	}
+	return f.peers.Level()
+}
+
 // Times of a retreat, ms.
 const (
 	retreatAfterMS = 500 // of high strain, with jitter

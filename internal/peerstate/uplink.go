@@ -6,8 +6,11 @@ import "slices"
 const (
 	// UplinkStart is what a line is taken for before anything is known, in bit/s.
 	// The tracker plans half of it, which the slowest line of the reference
-	// network carries.
+	// network carries. Less would cost the first half minute a tenth of the
+	// offload where uplinks are scarce.
 	UplinkStart = 3_000_000
+	// uplinkLeap is what little that was carried without any delay is evidence for.
+	uplinkLeap = 3_000_000
 	// uplinkFloor keeps an estimate from which growth can begin again.
 	uplinkFloor = 250_000
 	// uplinkWindowMS is how long evidence is collected: a few parts.
@@ -17,10 +20,15 @@ const (
 	uplinkPingMS = 400
 	// uplinkAnswerMS is how long an answer is awaited before another is asked for.
 	uplinkAnswerMS = 3000
-	// uplinkCalmMS is the longest delay by queueing that lets the estimate grow.
+	// uplinkCalmMS is the longest delay by queueing that lets the estimate grow,
+	// uplinkFastMS the longest with which it grows in leaps: a chunk alone takes
+	// 65 ms on a line of 2 Mbit/s, and 26 ms on one of 5.
 	uplinkCalmMS = 50
-	// uplinkQueueMS of delay, in two windows in a row, make it fall.
+	uplinkFastMS = 30
+	// uplinkQueueMS of delay, in two windows in a row, make it fall, and uplinkFullMS
+	// at once: then a home router's queue is full.
 	uplinkQueueMS = 100
+	uplinkFullMS  = 200
 	// uplinkLocalMS is the round trip below which a neighbour is on the same
 	// LAN: what goes there does not pass the line.
 	uplinkLocalMS = 3
@@ -280,7 +288,7 @@ func (u *Uplink) judge(span, now int64) {
 	case now < u.settleUntil:
 		u.queued = 0
 	case e.delay >= limit:
-		if u.queued++; u.queued >= 2 {
+		if u.queued++; u.queued >= 2 || e.delay >= uplinkFullMS {
 			u.fall(e, now)
 		}
 	default:
@@ -291,11 +299,15 @@ func (u *Uplink) judge(span, now int64) {
 	}
 }
 
-// supported is the most that what was carried is evidence for. The tracker plans
-// half of it, so a viewer can get half as many children again; one with a
-// child or two, whose number is cut down to whole ones, one more.
-func supported(carried int64) int64 {
-	return max(3*carried, min(5*carried, UplinkStart))
+// supported is the most that what a window carried is evidence for. The tracker
+// plans half of it, so a viewer can get half as many children again; one with a
+// child or two, whose number is cut down to whole ones, one more. With some delay
+// the line may be near its end: it gets more only where the edge would feed.
+func supported(e evidence) int64 {
+	if e.delay >= uplinkFastMS {
+		return 2 * e.carried
+	}
+	return max(3*e.carried, min(5*e.carried, uplinkLeap))
 }
 
 // grow raises the estimate by half in a window. Where it fell from before it
@@ -308,8 +320,8 @@ func (u *Uplink) grow(e evidence, now int64) {
 			next, u.ceilingUntil = u.rate+u.rate/8, now+uplinkStepMS
 		}
 	}
-	next = min(next, supported(e.carried), u.limit)
-	if supported(e.carried) >= u.rate {
+	next = min(next, supported(e), u.limit)
+	if supported(e) >= u.rate {
 		u.measured = true
 	}
 	if next > u.rate {

@@ -33,6 +33,7 @@ type (
 		Pending    []vectorPending `json:"pending"`
 		Strained   bool            `json:"strained"`
 		RetryAt    int64           `json:"retryAt"`
+		EdgeMS     int64           `json:"edgeMs"`
 	}
 	vectorSlice struct {
 		Source   string `json:"source"`
@@ -81,7 +82,7 @@ func chunkSet(s string) Bitmap {
 }
 
 func (v *vectorState) state() *PartState {
-	p := &PartState{SeenAt: v.SeenAt, Deadline: v.Deadline, Header: v.Header, Have: chunkSet(v.Have), RetryAt: v.RetryAt, Strained: v.Strained}
+	p := &PartState{SeenAt: v.SeenAt, Deadline: v.Deadline, Header: v.Header, Have: chunkSet(v.Have), RetryAt: v.RetryAt, Strained: v.Strained, EdgeMS: v.EdgeMS}
 	for _, s := range v.Slices {
 		p.Slices = append(p.Slices, SliceState(s))
 	}
@@ -136,6 +137,8 @@ func waits(from string, first, count int, until int64) func(*vectorState) {
 func strained(v *vectorState) { v.Strained = true }
 
 func noHeader(v *vectorState) { v.Header, v.Have = false, "" }
+
+func edgeTakes(ms int64) func(*vectorState) { return func(v *vectorState) { v.EdgeMS = ms } }
 
 func fetch(first, count int) vectorStep {
 	return vectorStep{Do: "fetch", Peer: Edge, First: first, Count: count}
@@ -199,6 +202,16 @@ func cases() []vectorCase {
 		{"under strain nobody is left for missed parts", 1400, base("000111", strained, flowing(1, 1020, 1040), slice(0, func(x *vectorSlice) { x.Missed = 9 })), nil},
 		{"under strain who went away is left", 1001, base("000000", strained, slice(0, down)), []vectorStep{swap(0, "p2")}},
 		{"under strain the header is awaited longer", 1699, base("", noHeader, strained), nil},
+
+		{"a source that is new has patience, too", 1709, base("000111", slice(0, func(x *vectorSlice) { x.Since = 1650 })), nil},
+		{"but not when only the edge's time is left", 1750, base("000111", slice(0, func(x *vectorSlice) { x.Since = 1740 })), []vectorStep{fetch(0, 3)}},
+		{"an edge that is slow is left that long before the deadline, and 200 ms for neighbours", 1349, base("000000", edgeTakes(450)), nil},
+		{"and asked then, if nobody else has the chunks", 1350, base("000000", edgeTakes(450)), []vectorStep{fetch(0, 6)}},
+		{"a neighbour is awaited only while the edge can still bring it", 1350, base("000111", edgeTakes(450), holds("p3", "111111", 0)), []vectorStep{request("p3", 0, 3, 1550)}},
+		{"when only the edge's time is left no neighbour is asked", 1550, base("000111", edgeTakes(450), holds("p3", "111111", 0)), []vectorStep{fetch(0, 3)}},
+		{"nor are arriving chunks awaited", 1550, base("110111", edgeTakes(450), flowing(0, 1300, 1549), flowing(1, 1020, 1030)), []vectorStep{fetch(2, 1)}},
+		{"an edge that takes longer than there is slack: patience is 35 %", 1349, base("000000", edgeTakes(2000)), nil},
+		{"under strain the edge's time counts, too", 1500, base("000000", strained, edgeTakes(450)), nil},
 
 		{"without a header the pushes are awaited", 1549, base("", noHeader), nil},
 		{"without a header the whole part is fetched", 1550, base("", noHeader), []vectorStep{fetchAll}},

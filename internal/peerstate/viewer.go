@@ -19,6 +19,9 @@ type Viewer struct {
 	edgeDown   bool         // the feed is known to fail
 	strain     Strain
 	retreat    Retreat
+	fairness   Fairness
+	edge       EdgeRate
+	fetching   int    // bytes that the edge was asked for and has not brought
 	joined     uint64 // subscriptions of children, counted
 	out        []Action
 	steps      []Step // scratch
@@ -41,6 +44,7 @@ type track struct {
 type part struct {
 	PartState
 	key       Key
+	size      int // bytes, 0 while it is not known
 	delivered bool
 	pushed    uint32 // slices of which the source sent a chunk
 	late      uint32 // slices that were repaired although their source was up
@@ -58,7 +62,7 @@ type part struct {
 // New makes a viewer with no track and no neighbour. uplink is what it may
 // send to children in bit/s; 0 means none.
 func New(rules Rules, uplink int) *Viewer {
-	return &Viewer{rules: rules.withDefaults(), uplink: uplink}
+	return &Viewer{rules: rules.withDefaults(), uplink: uplink, edge: NewEdgeRate()}
 }
 
 // Seed spreads this viewer's retreats in time against those of others.
@@ -193,7 +197,7 @@ func (v *Viewer) noteSource(t *track, p *part, s int, from string, fresh bool, n
 	src, sl := &t.slices[s], &p.Slices[s]
 	if from == src.id && !before(p.key.ID, src.from) && p.pushed&(1<<s) == 0 {
 		p.pushed |= 1 << s
-		src.missed, src.withheld = 0, false
+		src.missed, src.withheld, src.hasty = 0, false, 0
 		if fresh && sl.First == 0 && p.firstAny != 0 {
 			src.lag = min(src.lag+(now-p.firstAny-src.lag)/4, maxLagMS)
 		}
@@ -286,7 +290,12 @@ func (v *Viewer) Knows(k Key) bool {
 // old parts. It is to be called every 20 to 50 ms.
 func (v *Viewer) Tick(now int64) []Action {
 	v.begin()
-	v.probe(now)
+	if v.probe(now) { // before the repairs: whoever takes over is waited for
+		for _, t := range v.tracks {
+			v.reconsider(t, now)
+		}
+	}
+	v.countFetching()
 	for _, t := range v.tracks {
 		for _, p := range t.parts {
 			if !p.delivered {

@@ -8,17 +8,22 @@ func (c *cell) chooseBackup(t *tree, v int32) {
 		c.setBackup(t, v, edge)
 		return
 	}
-	if b := t.backup[v]; b >= 0 && c.canBackUp(t, v, b) {
+	if b := t.backup[v]; b >= 0 && c.canBackUp(t, v, b) && !t.sharesFate(v, b) {
 		return
 	}
-	best := none
+	best, bestShares := none, false
 	for _, l := range n.links {
 		b := l.peer
 		if !c.canBackUp(t, v, b) {
 			continue
 		}
-		if best == none || t.depth[b] < t.depth[best] || t.depth[b] == t.depth[best] && c.nodes[b].tenure < c.nodes[best].tenure {
-			best = b
+		shares := t.sharesFate(v, b)
+		if shares && t.waitsFor(b, v) {
+			continue
+		}
+		if best == none || !shares && bestShares || shares == bestShares &&
+			(t.depth[b] < t.depth[best] || t.depth[b] == t.depth[best] && c.nodes[b].tenure < c.nodes[best].tenure) {
+			best, bestShares = b, shares
 		}
 	}
 	// A connection only for a backup is worth it where both have many free.
@@ -29,6 +34,35 @@ func (c *cell) chooseBackup(t *tree, v int32) {
 		best = edge
 	}
 	c.setBackup(t, v, best)
+}
+
+// sharesFate reports whether b gets the slice through v's parent, too: then it
+// loses it in the same moment, and as a backup it is the last choice.
+func (t *tree) sharesFate(v, b int32) bool {
+	p := t.parent[v]
+	return p >= 0 && t.below(b, p)
+}
+
+// maxWaits is how many may wait for each other's backups in a row.
+const maxWaits = 2
+
+// waitsFor reports whether b, which loses the slice together with v, would come
+// to wait for v: whoever is below the lost parent above b turns to its own
+// backup, and so on.
+func (t *tree) waitsFor(b, v int32) bool {
+	p := t.parent[v]
+	for range maxWaits {
+		for b >= 0 && t.parent[b] != p {
+			b = t.parent[b]
+		}
+		if b == v || b < 0 {
+			return true
+		}
+		if b = t.backup[b]; b < 0 || !t.below(b, p) {
+			return false
+		}
+	}
+	return true
 }
 
 // retireBackup has those look for another backup whom v cannot help any more.

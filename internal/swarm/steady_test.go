@@ -163,7 +163,7 @@ func TestBackupsAreWarm(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if m := measure(s); m.backups < 0.93 {
+			if m := measure(s); m.backups < 0.9 {
 				t.Errorf("%d viewers at %d bit/s: %.3f of the slices have a backup", n, catalog[0].Bitrate, m.backups)
 			}
 		}

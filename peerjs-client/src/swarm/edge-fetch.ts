@@ -13,9 +13,14 @@ export class HttpRate {
   /** Bytes per ms; begins at 2.5 Mbit/s, since the first guess must not be too good. */
   private bytesPerMs = 312;
   private firstByteMs = 50;
+  /** By how much answers take longer than both say: a packet lost costs a round trip or a time-out now and then, which no mean shows. */
+  private overrunMs = 0;
 
   /** Notes a request: its size, its time to the first byte and its whole time in ms. */
   note(bytes: number, firstByteMs: number, totalMs: number): void {
+    // What a lost packet costs at most; more was the page.
+    const overrun = Math.min(totalMs - this.firstByteMs - bytes / this.bytesPerMs, 2 * this.firstByteMs + 200);
+    this.overrunMs += overrun > this.overrunMs ? (overrun - this.overrunMs) / 2 : -this.overrunMs / 16;
     this.firstByteMs += (firstByteMs - this.firstByteMs) / (firstByteMs < this.firstByteMs ? BETTER : WORSE);
     // A small answer tells nothing about the rate.
     if (bytes < 8_192) return;
@@ -23,9 +28,9 @@ export class HttpRate {
     this.bytesPerMs += (Math.min(rate, 12_500) - this.bytesPerMs) / (rate > this.bytesPerMs ? BETTER : WORSE);
   }
 
-  /** The time to leave for a request of `bytes`: at least 150 ms besides the transfer. */
+  /** The time to leave for a request of `bytes`, one of whose packets may be lost: at least 150 ms besides the transfer. */
   reserveMs(bytes: number): number {
-    return Math.max(150, 2 * this.firstByteMs) + bytes / this.bytesPerMs;
+    return Math.max(150, 3 * this.firstByteMs, this.firstByteMs + this.overrunMs) + bytes / this.bytesPerMs;
   }
 }
 
@@ -38,6 +43,11 @@ export interface EdgeFetchOptions {
 /** Fetches byte ranges of parts from the edge. */
 export class EdgeFetch {
   constructor(private readonly o: EdgeFetchOptions) {}
+
+  /** The time to leave for a request of `bytes`, whole ms. */
+  reserveMs(bytes: number): number {
+    return Math.trunc(this.o.rate.reserveMs(bytes));
+  }
 
   /**
    * Fetches the bytes [from, to) of a part.

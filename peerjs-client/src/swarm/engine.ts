@@ -100,7 +100,7 @@ export class SwarmEngine {
       verifier: () => this.reader.verifier,
       hasTracker: () => this.tracker?.connected === true,
       mayServe: (id) => this.children.has(id),
-      onBad: (sender, track, id, chunk) => this.bad(sender, track, id, chunk),
+      onBad: (sender, track, id, chunk) => void this.bad(sender, track, id, chunk),
       onSlow: (id) => this.tracker?.lost(id, 'slow'),
       onPeerByte: (now) => void (this.firstPeerByteAt ??= now),
       onHeader: (track, header) => this.events.emit('header', { track, header }),
@@ -113,6 +113,8 @@ export class SwarmEngine {
     if (this.state !== 'off') return;
     this.startedAt = this.clock.now();
     this.setState('starting', 'the catalog is awaited');
+    this.tracker = this.newTracker();
+    if (this.o.trackerUrl === undefined) this.tracker.prepare(); // while the catalog comes
     this.reader.start((catalog) => this.begin(catalog));
   }
 
@@ -221,7 +223,7 @@ export class SwarmEngine {
   private begin(catalog: Catalog): void {
     this.updateState();
     this.applyTracks();
-    this.join(catalog);
+    this.tracker?.start(this.tracksToJoin(), this.addresses.tracker(this.o.trackerUrl ?? catalog.tracker));
     this.ticker.within(0);
   }
 
@@ -232,9 +234,9 @@ export class SwarmEngine {
     return news?.isNewKey === true;
   }
 
-  private join(catalog: Catalog): void {
-    this.tracker = new TrackerClient({
-      url: this.addresses.tracker(this.o.trackerUrl ?? catalog.tracker), stream: this.o.stream, session: this.session,
+  private newTracker(): TrackerClient {
+    return new TrackerClient({
+      url: this.addresses.tracker(''), stream: this.o.stream, session: this.session,
       uplink: () => (this.mayShare ? this.uplink.rate : 0), browser: browserFamily(pageUserAgent()),
       ...(this.o.token === undefined ? {} : { token: this.o.token }),
       clock: this.clock, createSocket: this.env.createSocket, random: this.env.random, beacon: () => collectBeacon(this.collected()),
@@ -246,7 +248,6 @@ export class SwarmEngine {
         onDown: (why, isFinal) => this.log(isFinal ? 'warn' : 'debug', why),
       },
     });
-    this.tracker.start(this.tracksToJoin());
   }
 
   /** A viewer that cannot share joins for its beacons only and asks for no tree. */
@@ -330,15 +331,10 @@ export class SwarmEngine {
     this.events.emit('peer', { id: link.id, state: 'closed', why: end.why });
   }
 
-  private bad(sender: Sender, track: string, id: PartId, chunk: number): void {
-    if (chunk >= 0) this.punish(sender, track, id, chunk);
-    else void this.judgeForgery(sender, track, id);
-  }
-
-  /** A header whose signature fails is a forgery, unless the stream has a new key. */
-  private async judgeForgery(sender: Sender, track: string, id: PartId): Promise<void> {
-    const isNewKey = await this.refreshCatalog();
-    if (!isNewKey && !this.isClosed) this.punish(sender, track, id, 0);
+  /** A header (chunk −1) whose signature fails is a forgery, unless the stream has a new key. */
+  private async bad(sender: Sender, track: string, id: PartId, chunk: number): Promise<void> {
+    const isNewKey = chunk < 0 && await this.refreshCatalog();
+    if (!isNewKey && !this.isClosed) this.punish(sender, track, id, Math.max(chunk, 0));
   }
 
   private punish(sender: Sender, track: string, id: PartId, chunk: number): void {

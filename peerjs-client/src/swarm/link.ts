@@ -85,6 +85,11 @@ export abstract class Link {
     if (this.phase === 'ready' && (!this.isPinged || now - this.pingAt >= QUIET_MS)) this.ping(now);
   }
 
+  /** Takes the other side for gone. */
+  giveUp(why: string): void {
+    this.end('timeout', why);
+  }
+
   /** When any frame came last. */
   get lastHeardAt(): number {
     return this.heardAt;
@@ -229,7 +234,7 @@ export abstract class Link {
     this.end('closed', text);
   }
 
-  protected end(lost: LostReason | undefined, why: string): void {
+  private end(lost: LostReason | undefined, why: string): void {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     this.shut();

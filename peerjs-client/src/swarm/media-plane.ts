@@ -241,7 +241,7 @@ export class MediaPlane {
     const t = new TrackState(info, {
       usable: (id) => this.o.links.usable(id) && !this.health.isMute(id),
       strain: this.health.strain, retreat: this.health.retreat,
-      trust: (id) => this.reputation.of(id),
+      trust: (id) => this.reputation.of(id), roundTrip: (id) => this.o.links.link(id)?.rttMs ?? 0,
       onSlow: (id) => this.o.onSlow(id),
       cancel: (id, entry, first, count) => this.o.links.link(id)?.send({ type: 'cancel', track: entry.track, ...entry.id, first, count }),
       hasAnnounced: (id, entry) => this.uploader.hasAnnounced(id, entry),

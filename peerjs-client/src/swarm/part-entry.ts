@@ -103,6 +103,18 @@ export class PartEntry {
     return this.data?.subarray(...chunkRange(this.header, i));
   }
 
+  /** Runs of chunks of the slice that are held: first and count. */
+  heldRuns(s: number): readonly (readonly [number, number])[] {
+    const [first, end] = this.sliceRange(s);
+    const out: [number, number][] = [];
+    for (let i = first; i < end; i++) {
+      const run = i;
+      while (i < end && this.have?.has(i) === true) i++;
+      if (i > run) out.push([run, i - run]);
+    }
+    return out;
+  }
+
   /** Whether every chunk of slice `s` is there. */
   sliceHeld(s: number): boolean {
     return this.have?.hasRange(...this.sliceRange(s)) === true;

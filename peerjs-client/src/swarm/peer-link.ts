@@ -103,7 +103,7 @@ export class PeerLink extends Link {
 
   protected transmit(message: Bytes): boolean {
     // It asks and does not read. The caller may be in the midst of a round over all links, so the end comes after it.
-    if (this.control.bufferedAmount > MAX_CONTROL) this.context.clock.setTimeout(() => this.end('timeout', 'reads no control frames'), 0);
+    if (this.control.bufferedAmount > MAX_CONTROL) this.context.clock.setTimeout(() => this.giveUp('reads no control frames'), 0);
     return sendOn(this.control, message);
   }
 

@@ -9,7 +9,7 @@ interface VectorCase {
   readonly name: string;
   readonly now: number;
   readonly state: {
-    readonly seenAt: number; readonly deadline: number; readonly header: boolean; readonly have: string; readonly retryAt: number; readonly strained: boolean;
+    readonly seenAt: number; readonly deadline: number; readonly header: boolean; readonly have: string; readonly retryAt: number; readonly strained: boolean; readonly edgeMs: number;
     readonly slices: readonly SliceView[];
     readonly neighbours: readonly { readonly id: string; readonly has: string; readonly load: number }[];
     readonly pending: readonly Pending[];

@@ -1,7 +1,7 @@
 import { EDGE_ID } from '../wire/peer-frames.js';
 import { sliceChunks, sliceOf } from '../wire/slices.js';
 import type { ChunkSet } from './chunk-set.js';
-import { patience, requestMs, strained, type Rules } from './rules.js';
+import { patience, requestMs, reserving, strained, type Rules } from './rules.js';
 
 /** One slice of a part and where it should come from. Times are milliseconds of one clock; 0 means never. */
 export interface SliceView {
@@ -57,6 +57,8 @@ export interface PartView {
   readonly strained: boolean;
   /** No edge fetch before this time. */
   readonly retryAt: number;
+  /** How long the edge would take for what is missing. */
+  readonly edgeMs: number;
 }
 
 /** One decision of {@link plan}. */
@@ -81,7 +83,7 @@ export type Step =
  * the chunks is asked, and the edge when none has or the slack is short.
  */
 export function plan(rules: Rules, p: PartView, now: number): Step[] {
-  const r = p.strained ? strained(rules) : rules;
+  const r = reserving(p.strained ? strained(rules) : rules, p.edgeMs);
   const have = p.have;
   if (have?.full === true) return [];
   const slack = p.deadline - now;
@@ -143,6 +145,8 @@ class Planner {
     // the feed's push and a range come from the same edge.
     if (to !== undefined) return this.slack <= this.r.requestSlackMs || (to === EDGE_ID && !slice.backupUp);
     if (!slice.up || this.slack <= 0) return true;
+    // A source that came in the middle of the part gets no time that the edge needs.
+    if (slice.since > this.p.seenAt && this.slack <= this.r.requestSlackMs) return true;
     const until = slice.since + patience(this.r, this.p.deadline - slice.since);
     const isFlowing = slice.last !== 0 && this.slack > this.r.requestSlackMs;
     return this.now >= (isFlowing ? Math.max(until, slice.last + this.r.flowingMs) : until);
@@ -161,7 +165,7 @@ class Planner {
       while (i < end) {
         const [holder, upTo] = this.holder(i, end, asked);
         if (holder !== undefined) {
-          steps.push({ kind: 'request', peer: holder, first: i, count: upTo - i, until: this.now + requestMs(this.r, this.slack) });
+          steps.push({ kind: 'request', peer: holder, first: i, count: upTo - i, until: this.now + this.requestMs() });
           asked.set(holder, (asked.get(holder) ?? 0) + upTo - i);
           i = upTo;
           continue;
@@ -174,6 +178,11 @@ class Planner {
     }
     if (this.now >= this.p.retryAt) steps.push(...fetches);
     return steps;
+  }
+
+  /** How long a neighbour is waited for: what it does not bring must still come from the edge in time. */
+  private requestMs(): number {
+    return Math.min(requestMs(this.r, this.slack), Math.max(this.slack - this.p.edgeMs, this.r.patienceMinMs));
   }
 
   private wanted(i: number, due: readonly boolean[]): boolean {

@@ -19,7 +19,7 @@ it('who pushes each slice, as in Go', () => {
   const reputation = new Reputation();
   const policy = new SourcePolicy(new TrackParts(track), {
     strain: new Strain(), retreat: new Retreat(1), usable: (id) => up.has(id) && !mute.has(id), trust: (id) => reputation.of(id),
-    onSlow: () => undefined, cancel: () => undefined, hasAnnounced: () => false, children: () => 0,
+    onSlow: () => undefined, cancel: () => undefined, hasAnnounced: () => false, children: () => 0, roundTrip: () => 0,
   }, 0);
   steps.forEach((s, i) => {
     const { now, id = '', sources = [] } = s;

@@ -52,6 +52,7 @@ export class Repairer {
       seenAt: entry.seenAt, deadline, have: entry.have, slices: sources.view(entry, this.o.isUp, now),
       neighbours: this.o.haves.holders(entry, (id) => this.o.isUp(id) && !this.o.reputation.of(id).isDoubted(now)),
       pending: entry.pending, retryAt: entry.retryAt, strained: this.o.strain.isActive,
+      edgeMs: this.o.edge.reserveMs((entry.header?.size ?? 0) - entry.loaded),
     };
     for (const step of plan(DEFAULT_RULES, view, now)) this.carryOut(entry, sources, step, isWanted, now);
   }

@@ -40,6 +40,12 @@ export function strained(r: Rules): Rules {
   return { ...r, patiencePercent: r.strainedPercent, leadMs: r.strainedLeadMs };
 }
 
+/** The rules when the edge takes `edgeMs` for what is missing: it is asked that long before the deadline, neighbours as much earlier as ever. */
+export function reserving(r: Rules, edgeMs: number): Rules {
+  const neighbourMs = Math.max(r.leadMs - r.requestSlackMs, 0);
+  return { ...r, requestSlackMs: Math.max(r.requestSlackMs, edgeMs), leadMs: Math.max(r.leadMs, edgeMs + neighbourMs) };
+}
+
 /** How long to wait for a push with that much slack: not at all once the deadline has passed. */
 export function patience(r: Rules, slack: number): number {
   if (slack <= 0) return 0;

@@ -18,9 +18,9 @@ export interface Probe {
   readonly rtt: number;
 }
 
-/** Whether the neighbour is to be sent a PING: something of it was due, and nothing at all has come since (docs/repair.md, rule 5). */
+/** Whether the neighbour is to be sent a PING: something of it was due, and nothing at all has come since (docs/repair.md, rule 5). One PING is enough: another would put off the end of the wait. */
 export function shouldAsk(p: Probe, due: number, now: number): boolean {
-  return p.rtt !== 0 && due !== 0 && p.heard < due && p.asked < due && now >= due + PROBE_AFTER_MS;
+  return p.rtt !== 0 && due !== 0 && p.heard < due && p.asked <= p.heard && now >= due + PROBE_AFTER_MS;
 }
 
 /** Whether it has not answered in time. Who answers is merely slow, and waited for as long as there is slack. */

@@ -31,7 +31,7 @@ beforeEach(() => {
   policy = new SourcePolicy(parts, {
     strain: new Strain(), retreat: new Retreat(1), usable: (id) => up.has(id), trust: (id) => reputation.of(id), onSlow: (id) => void slow.push(id),
     cancel: (id, entry, first, count) => void cancelled.push(`${id} ${entry.id.index}/${first}+${count}`), hasAnnounced: (id) => announcers.has(id),
-    children: () => 0,
+    children: () => 0, roundTrip: () => 0,
   }, 1_300);
 });
 
@@ -135,12 +135,31 @@ describe('sources of slices', () => {
     expect(policy.current).toEqual(['edge', 'edge']);
   });
 
+  it('go on to the feed when the backup has nothing either', () => {
+    up.add('p').add('q');
+    policy.assign(both('p', 'q'), 1_000);
+    const entry = begin(0, 1_100);
+    push(entry, 0, 'p', 1_100);
+    push(entry, 1, 'p', 1_100);
+    begin(1, 1_430);
+    up.delete('p');
+    policy.gone('p', 1_500);
+    expect(policy.current).toEqual(['q', 'q']);
+    push(begin(1, 1_430), 0, 'q', 1_600);
+    policy.reconsider(1_749);
+    expect(policy.current).toEqual(['q', 'q']);
+    policy.reconsider(1_750);
+    expect(policy.current).toEqual(['q', 'edge']);
+    expect(slow).toEqual([]);
+  });
+
   it('leave a silent source for a while and come back to it', () => {
     up.add('p').add('q');
     policy.assign(both('p', 'q'), 1_000);
     const entry = begin(0, 1_100);
     policy.switchFrom(entry, 1, 'q', 1_300);
     expect(policy.current).toEqual(['p', 'q']);
+    push(entry, 1, 'q', 1_350);
     expect(reputation.of('p').isClean).toBe(true); // it had not announced the part: perhaps it is a victim
     policy.reconsider(6_299);
     expect(policy.current).toEqual(['p', 'q']);
@@ -165,6 +184,7 @@ describe('sources of slices', () => {
     expect(policy.current).toEqual(['p', 'p']);
     policy.silence('p', 2_000, 3_000);
     policy.reconsider(3_000);
+    for (const s of [0, 1]) push(begin(1, 1_450), s, 'q', 3_100);
     expect(policy.heardAgain('p', 3_400)).toBe(false);
     policy.reconsider(4_999);
     expect(policy.current).toEqual(['q', 'q']);

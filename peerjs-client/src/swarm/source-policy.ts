@@ -9,6 +9,7 @@ import { DEFAULT_RULES } from './rules.js';
 import { laterDue, REST_MS } from './silence.js';
 import type { SourceCommand } from './source-commands.js';
 import { noSource, type Source, type SourceWorld } from './source-state.js';
+import { strandedOn } from './stranded.js';
 import type { TrackParts } from './track-parts.js';
 
 /** A mute source that is heard within so long was only away for a moment. */
@@ -64,9 +65,9 @@ export class SourcePolicy {
     return out;
   }
 
-  /** Whether `id` pushes a slice, or is to. */
+  /** Whether `id` pushes a slice, or is to, or as the feed stands by for a parent. */
   uses(id: string): boolean {
-    return this.slices.some((s) => s.id === id || s.old === id);
+    return this.slices.some((s) => s.id === id || s.old === id || (id === EDGE_ID && s.backup === id && s.parent !== ''));
   }
 
   /** The tracker's sources; slices that are not named keep theirs. */
@@ -88,6 +89,7 @@ export class SourcePolicy {
       const isHandoverOver = slice.old !== '' && (!this.parts.waitsBefore(slice.from, s, now) || now - slice.movedAt >= HANDOVER_MS);
       if (isHandoverOver) this.release(s);
       const parentWorks = slice.parent !== '' && this.usable(slice, slice.parent, now);
+      const awaited = strandedOn(slice, s, this.parts, this.world, now);
       const hasMissed = slice.missed >= DEFAULT_RULES.missedParts && !this.world.strain.isActive;
       if (slice.isResigned && (slice.parent === '' || slice.parent === EDGE_ID)) slice.isResigned = false;
       if (slice.isResigned && this.world.usable(EDGE_ID)) {
@@ -96,7 +98,10 @@ export class SourcePolicy {
         if (hasMissed) this.depart(slice, slice.hasWithheld, now);
         this.move(s, this.successor(slice, now), true, now);
       } else if (parentWorks && slice.id !== slice.parent) {
-        this.move(s, slice.parent, slice.id === '', now);
+        this.move(s, slice.parent, slice.id === '' || awaited !== undefined, now);
+      } else if (awaited !== undefined) {
+        this.depart(slice, this.world.hasAnnounced(slice.id, awaited), now); // it may have lost the same parent, and wait for another
+        this.move(s, EDGE_ID, true, now);
       } else if (slice.id === '' && (slice.parent !== '' || now >= this.graceUntil)) {
         this.move(s, this.successor(slice, now), true, now);
       }
@@ -226,6 +231,7 @@ export class SourcePolicy {
     slice.missed = 0;
     slice.hasWithheld = false;
     slice.isBegun = true;
+    slice.hastyAt = 0;
     if (slice.from === NEXT_PART) slice.from = entry.id; // earlier parts do not come from it
     if (slice.lastPushed === undefined || comparePart(entry.id, slice.lastPushed) > 0) {
       slice.lastPushed = entry.id;
@@ -306,8 +312,9 @@ export class SourcePolicy {
     const { strain, retreat } = this.world;
     strain.note(isLate);
     slice.late += Math.trunc(((isLate ? 1_000_000 : 0) - slice.late) / 8);
+    if (slice.id !== '') retreat.note(slice.id === EDGE_ID, isLate);
     if (slice.id === '' || slice.id === EDGE_ID) return;
-    if (isLate && !slice.isResigned) retreat.relapse(now);
+    if (isLate && !slice.isResigned && !retreat.isEdgeLate) retreat.relapse(now);
     if (strain.isActive) return;
     slice.damage = damaged(slice.damage, isLate, had);
     if (slice.damage < DAMAGE_LIMIT || !this.usable(slice, slice.id, now)) return;
@@ -349,7 +356,7 @@ export class SourcePolicy {
     if (to !== '' && to === slice.old) {
       // Still subscribed there: it simply goes on.
       if (left !== '') this.command('unsubscribe', left, s);
-      Object.assign(slice, { id: to, old: '', from: NEXT_PART, missed: 0, hasWithheld: false, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now });
+      Object.assign(slice, { id: to, old: '', from: NEXT_PART, missed: 0, hasWithheld: false, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now, hastyAt: 0 });
       return;
     }
     this.release(s);
@@ -360,13 +367,15 @@ export class SourcePolicy {
       slice.from = this.parts.after();
       slice.old = left;
     }
-    Object.assign(slice, { id: to, missed: 0, hasWithheld: false, lag: 0, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now });
+    Object.assign(slice, { id: to, missed: 0, hasWithheld: false, lag: 0, lastPushed: undefined, pushedAt: 0, damage: 0, movedAt: now,
+      hastyAt: isUrgent && left !== '' && to !== EDGE_ID ? now : 0 });
     for (const entry of this.parts.all) {
       const times = entry.slices[s];
       if (times === undefined || entry.isComplete || comparePart(entry.id, slice.from) < 0) continue;
       times.since = now;
       times.pushed = false;
-      if (to !== '' && to !== EDGE_ID) this.tellHeld(entry, s, to);
+      if (to === '' || to === EDGE_ID) continue;
+      for (const [first, count] of entry.heldRuns(s)) this.world.cancel(to, entry, first, count);
     }
     if (to !== '') this.command('subscribe', to, s, slice.from);
   }
@@ -382,16 +391,6 @@ export class SourcePolicy {
     if (slice === undefined || slice.old === '') return;
     this.command('unsubscribe', slice.old, s);
     slice.old = '';
-  }
-
-  /** Tells a new source which chunks of the slice are there already. */
-  private tellHeld(entry: PartEntry, s: number, to: string): void {
-    const [first, end] = entry.sliceRange(s);
-    for (let i = first; i < end; i++) {
-      const run = i;
-      while (i < end && entry.have?.has(i) === true) i++;
-      if (i > run) this.world.cancel(to, entry, run, i - run);
-    }
   }
 
   private command(kind: SourceCommand['kind'], id: string, slice: number, from: PartId = NEXT_PART): void {

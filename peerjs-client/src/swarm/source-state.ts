@@ -18,6 +18,8 @@ export interface Source {
   id: string;
   from: PartId;
   movedAt: number;
+  /** When it took over from a source that was lost, until it pushes something; 0: not so. */
+  hastyAt: number;
   /** Still pushes the parts before `from`, during a planned handover. */
   old: string;
   /** Usual delay behind the first chunk of a part. */
@@ -47,6 +49,8 @@ export interface SourceWorld {
   /** Whether the neighbour, or `edge` (the feed), could push now. */
   usable(id: string): boolean;
   trust(id: string): Trust;
+  /** Round trip to a neighbour in ms; 0: not known. */
+  roundTrip(id: string): number;
   /** The source was left too often: the tracker should know. */
   onSlow(id: string): void;
   /** Tells a source not to push chunks. */
@@ -60,7 +64,7 @@ export interface SourceWorld {
 /** A slice that nobody pushes yet. */
 export function noSource(): Source {
   return {
-    parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, old: '', lag: 0, missed: 0, hasWithheld: false, isBegun: false,
+    parent: '', backup: '', id: '', from: NEXT_PART, movedAt: 0, hastyAt: 0, old: '', lag: 0, missed: 0, hasWithheld: false, isBegun: false,
     lastPushed: undefined, pushedAt: 0, damage: 0, late: 0, isResigned: false, avoid: new Map(),
   };
 }

@@ -58,9 +58,28 @@ export class Retreat {
   private holdMs = 0;
   private returnAt = 0;
   private calmAt = 0;
+  /** Strain of the slices that peers push, and of those of the feed: going to a feed that is no better would only take capacity away. */
+  private peers = new Strain();
+  private readonly edge = new Strain();
 
   /** @param seed - 32 bits that spread the viewers of a swarm in time. */
   constructor(private seed: number) {}
+
+  /** Takes a slice of a part that is over, as {@link Strain.note} does. */
+  note(isFromEdge: boolean, isLate: boolean): void {
+    (isFromEdge ? this.edge : this.peers).note(isLate);
+  }
+
+  /** The feed is late in general, too. */
+  get isEdgeLate(): boolean {
+    return this.edge.isActive;
+  }
+
+  /** The strain that counts against peers while `taken` slices come from them: none when the feed is late itself. */
+  level(taken: number): number {
+    if (taken === 0) this.peers = new Strain();
+    return this.isEdgeLate ? 0 : this.peers.level;
+  }
 
   /** A slice from a peer is late while others are given up: it came back too early. */
   relapse(now: number): void {

@@ -7,6 +7,9 @@ import { Retreat, Strain } from './strain.js';
 /** Ticks come every 50 ms at least. */
 const LATE_TICK_MS = 100;
 
+/** A mute neighbour is gone after so long without a frame. */
+const GONE_MS = 2_500;
+
 export interface SwarmHealthOptions {
   /** 32 bits that spread the viewers of a swarm in time. */
   readonly seed: number;
@@ -56,6 +59,7 @@ export class SwarmHealth {
     const probe = { heard: link.lastHeardAt, asked: this.asked.get(id) ?? 0, rtt: link.rttMs === undefined ? 0 : Math.max(link.rttMs, 1) };
     if (this.mute.has(id)) {
       if (probe.heard >= probe.asked) this.heardAgain(id, now);
+      else if (!isLate && now - probe.heard > GONE_MS) link.giveUp('mute');
       return;
     }
     const due = Math.max(0, ...this.o.sources().map((s) => s.dueFrom(id, this.o.partMs(), now)));
@@ -80,7 +84,7 @@ export class SwarmHealth {
   private shed(now: number): void {
     const all = this.o.sources().flatMap((s) => s.shared);
     let taken = all.filter((s) => !s.isResigned).length;
-    const quota = this.retreat.update(this.strain.level, taken, all.length, now);
+    const quota = this.retreat.update(this.retreat.level(taken), taken, all.length, now);
     while (taken !== quota) {
       const isTooMany = taken > quota;
       let found: (typeof all)[number] | undefined;

@@ -7,8 +7,11 @@ const FLOOR = 250_000;
 const WINDOW_MS = 1_000;
 const PING_MS = 400;
 const ANSWER_MS = 3_000;
+const LEAP = 3_000_000;
 const CALM_MS = 50;
+const FAST_MS = 30;
 const QUEUE_MS = 100;
+const FULL_MS = 200;
 const LOCAL_MS = 3;
 const DRIFT_MS = 5_000;
 const SETTLE_MS = 3_000;
@@ -174,7 +177,7 @@ export class Uplink {
     if (now < this.settleUntil) {
       this.queued = 0;
     } else if (e.delay >= (this.isBehind ? QUEUE_MS / 2 : QUEUE_MS)) {
-      if (++this.queued >= 2) this.fall(e, now);
+      if (++this.queued >= 2 || e.delay >= FULL_MS) this.fall(e, now);
     } else {
       this.queued = 0;
       if (e.delay < CALM_MS && e.isKnown && !this.isBehind && now >= this.holdUntil) this.grow(e, now);
@@ -208,7 +211,7 @@ export class Uplink {
         this.ceilingUntil = now + STEP_MS;
       }
     }
-    const most = supported(e.carried);
+    const most = supported(e);
     next = Math.min(next, most, this.limit);
     if (most >= this.estimate) this.isEvident = true;
     this.estimate = Math.max(this.estimate, next);
@@ -241,9 +244,9 @@ export function isUplinkNews(told: number, rate: number): boolean {
   return Math.abs(rate - told) * 10 > told * 3;
 }
 
-/** The most that what was carried is evidence for. */
-function supported(carried: number): number {
-  return Math.max(3 * carried, Math.min(5 * carried, UPLINK_START));
+/** The most that what a window carried is evidence for: less when some delay says that the line may be near its end. */
+function supported({ carried, delay }: Evidence): number {
+  return delay >= FAST_MS ? 2 * carried : Math.max(3 * carried, Math.min(5 * carried, LEAP));
 }
 
 /** By how much the round trip was longer than it need be; an answer that does not come is as good as a late one. */

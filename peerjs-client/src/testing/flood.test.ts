@@ -89,6 +89,15 @@ describe('a flood from neighbours', { timeout: 60_000 }, () => {
     expect(victim.stats().state).toBe('swarm');
   });
 
+  it('of questions whose answers are not read ends the link', async () => {
+    const victim = await withNeighbours(2);
+    for (const channel of channelsOf('v1', 'control')) channel.bufferedAmount = MIB + 1;
+    for (const channel of channelsOf('v2', 'control')) channel.send(encodeFrame({ type: 'ping', token: new Uint8Array(8) }));
+    await w.clock.advance(100);
+    expect(victim.stats().neighbours.map((n) => n.id)).not.toContain('v2');
+    expect(w.tracker.of('lost')).toContainEqual(expect.objectContaining({ peer: 'v2', reason: 'timeout' }));
+  });
+
   it('of requests waits in a queue of 1,024 chunks a neighbour, for four seconds', async () => {
     const victim = await withNeighbours(2);
     const newest = [...w.edge.parts.keys()].filter((key) => key.startsWith('v/')).at(-1)?.slice(2).split('.') ?? [];

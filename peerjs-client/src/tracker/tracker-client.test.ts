@@ -104,3 +104,32 @@ it('full jitter is spread over the whole range and bounded', () => {
   expect(fullJitter(50, () => 1)).toBe(30_000);
   expect(fullJitter(50, () => 0)).toBe(0);
 });
+
+it('connects ahead of the join once, and elsewhere when the catalog says so', async () => {
+  client.prepare();
+  await clock.advance(50);
+  expect(tracker.messages).toEqual([]); // what to join is not known yet
+  client.setTracks(['w']);
+  client.start(['v']);
+  await clock.advance(50);
+  expect(hub.opened).toHaveLength(1);
+  expect(tracker.of('join').map((m) => m.tracks)).toEqual([['v']]);
+  expect(log).toEqual(['welcome v1']);
+});
+
+it('joins at another address than it connected to ahead', async () => {
+  client.prepare();
+  await clock.advance(50);
+  client.start(['v'], 'ws://other/tracker');
+  await clock.advance(50);
+  expect(hub.opened.map((s) => s.url)).toEqual(['ws://edge/tracker', 'ws://other/tracker']);
+  expect(tracker.of('join')).toHaveLength(1);
+});
+
+it('does not come back before the join when the connection ahead fails', async () => {
+  hub.servers.delete('/tracker');
+  client.prepare();
+  await clock.advance(60_000);
+  expect(hub.opened).toHaveLength(1);
+  expect(log).toEqual([]);
+});

@@ -48,24 +48,38 @@ export class TrackerClient {
   private socket: WebSocketLike | undefined;
   private isWelcome = false;
   private attempt = 0;
-  private tracks: readonly string[] = [];
+  private tracks: readonly string[] | undefined;
   private retryTimer: Timer;
   private beaconTimer: Timer;
   private isClosed = false;
 
-  constructor(private readonly o: TrackerOptions) {}
+  private url: string;
+
+  constructor(private readonly o: TrackerOptions) {
+    this.url = o.url;
+  }
 
   /** Whether the tracker has welcomed this connection. */
   get connected(): boolean {
     return this.isWelcome;
   }
 
-  start(tracks: readonly string[]): void {
-    this.tracks = tracks;
+  /** Connects ahead of {@link start}, once: what the join says is not known yet. */
+  prepare(): void {
     this.connect();
   }
 
+  /** @param url - when it is another one after all. */
+  start(tracks: readonly string[], url = this.url): void {
+    if (url !== this.url) this.drop();
+    this.url = url;
+    this.tracks = tracks;
+    if (this.socket === undefined) this.connect();
+    else if (this.socket.readyState === SOCKET_OPEN) this.join();
+  }
+
   setTracks(tracks: readonly string[]): void {
+    if (this.tracks === undefined) return; // start() will say
     this.tracks = tracks;
     if (this.isWelcome) this.send({ type: 'tracks', tracks });
   }
@@ -102,9 +116,9 @@ export class TrackerClient {
     if (this.isClosed) return;
     let socket: WebSocketLike;
     try {
-      socket = this.o.createSocket(this.o.url, TRACKER_SUBPROTOCOL);
+      socket = this.o.createSocket(this.url, TRACKER_SUBPROTOCOL);
     } catch (error) {
-      this.retry(`tracker address ${this.o.url}: ${String(error)}`);
+      this.retry(`tracker address ${this.url}: ${String(error)}`);
       return;
     }
     this.socket = socket;
@@ -117,6 +131,7 @@ export class TrackerClient {
 
   private join(): void {
     const { stream, uplink, browser, session, token } = this.o;
+    if (this.tracks === undefined) return;
     this.send({
       type: 'join', version: TRACKER_VERSION, stream, tracks: this.tracks, uplink: uplink(), browser, session,
       ...(token === undefined ? {} : { token }),
@@ -177,7 +192,7 @@ export class TrackerClient {
 
   private retry(why: string): void {
     this.drop();
-    if (this.isClosed) return;
+    if (this.isClosed || this.tracks === undefined) return;
     const ms = fullJitter(this.attempt++, this.o.random);
     this.retryTimer = this.o.clock.setTimeout(() => this.connect(), ms);
     this.o.events.onDown(why, false);
