@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"starling/internal/media"
 	"starling/internal/peer"
+	"starling/internal/wait"
 )
 
 // Swarm plays a stream with many headless peers and reports how they did. It
@@ -39,9 +39,9 @@ func Swarm(ctx context.Context, o SwarmOptions) (Report, error) {
 	g, runCtx := errgroup.WithContext(runCtx)
 	defer stop()
 	for i, p := range append(append([]*peer.Peer(nil), viewers...), liars...) {
-		wait := o.Ramp * time.Duration(i) / time.Duration(max(len(viewers)+len(liars), 1))
+		after := o.Ramp * time.Duration(i) / time.Duration(max(len(viewers)+len(liars), 1))
 		g.Go(func() error {
-			if pause(runCtx, wait) != nil {
+			if wait.For(runCtx, after) != nil {
 				return nil
 			}
 			return p.Run(runCtx)
@@ -98,7 +98,7 @@ func (m *meter) part(r peer.PartReport) {
 }
 
 func (m *meter) measure(ctx context.Context, viewers []*peer.Peer) (Report, error) {
-	if err := pause(ctx, m.o.Ramp+m.o.Warmup); err != nil {
+	if err := wait.For(ctx, m.o.Ramp+m.o.Warmup); err != nil {
 		return Report{}, err
 	}
 	edgeBefore, err := m.edgeBytes(ctx)
@@ -109,7 +109,7 @@ func (m *meter) measure(ctx context.Context, viewers []*peer.Peer) (Report, erro
 	m.mu.Lock()
 	m.on = true
 	m.mu.Unlock()
-	if err := pause(ctx, m.o.Duration); err != nil {
+	if err := wait.For(ctx, m.o.Duration); err != nil {
 		return Report{}, err
 	}
 	m.mu.Lock()
@@ -200,15 +200,4 @@ func memoryMB() float64 {
 	var ms runtime.MemStats
 	runtime.ReadMemStats(&ms)
 	return float64(ms.Sys-ms.HeapReleased) / 1e6
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("swarm benchmark: %w", context.Cause(ctx))
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"starling/bench/profile"
 	"starling/bench/report"
 	"starling/internal/peer"
+	"starling/internal/wait"
 )
 
 // Run plays the audience and reports how it did. When ctx ends during the
@@ -103,7 +104,7 @@ func (r *run) life(who profile.Viewer, bad bool) {
 	}
 	v := &viewer{run: r, who: who, bad: bad, rude: draw(streamRude).IntN(2) == 0, sources: map[sliceKey]*source{},
 		rung: r.o.Rungs[draw(streamRung).IntN(len(r.o.Rungs))]}
-	if pause(r.ctx, who.Join-r.since()) != nil {
+	if wait.For(r.ctx, who.Join-r.since()) != nil {
 		return
 	}
 	if who.Leave > 0 {
@@ -236,15 +237,4 @@ func (r *run) loseParent() {
 	r.mu.Unlock()
 	v.depart(true)
 	r.wg.Go(func() { r.life(who, false) })
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

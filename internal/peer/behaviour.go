@@ -6,6 +6,7 @@ import (
 
 	"starling/internal/peerstate"
 	"starling/internal/peerwire"
+	"starling/internal/wait"
 )
 
 // Behaviour is how a peer treats what it is to pass on.
@@ -63,7 +64,7 @@ func (p *Peer) misbehave(l *link, x peerstate.QueuedChunk, frame []byte) bool {
 		return n%10 < 3
 	case Slow:
 		p.spawn(func() {
-			if pause(p.ctx, slowDelay) != nil {
+			if wait.For(p.ctx, slowDelay) != nil {
 				return
 			}
 			p.post(func() {

@@ -14,6 +14,7 @@ import (
 
 	"starling/internal/media"
 	"starling/internal/peerstate"
+	"starling/internal/wait"
 )
 
 // Times and sizes of requests to the edge.
@@ -115,7 +116,7 @@ func (p *Peer) awaitCatalog(ctx context.Context) (*catalog, error) {
 		if tries == 0 {
 			p.log.Info("the stream is not there yet; waiting for it", "url", p.base.String(), "error", err)
 		}
-		if err := pause(ctx, catalogRetry); err != nil {
+		if err := wait.For(ctx, catalogRetry); err != nil {
 			return nil, err
 		}
 	}
@@ -141,17 +142,6 @@ func (p *Peer) readCatalog(ctx context.Context) (*catalog, error) {
 		}
 	}
 	return c, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // findStart reads the playlists until every track has parts, and begins there.
@@ -212,7 +202,7 @@ func (p *Peer) awaitParts(ctx context.Context, t *trackState, holdBack time.Dura
 			return listedPart{}, context.Cause(ctx)
 		}
 		p.log.Debug("no playlist", "track", t.info.Name, "error", err)
-		if err := pause(ctx, catalogRetry/4); err != nil {
+		if err := wait.For(ctx, catalogRetry/4); err != nil {
 			return listedPart{}, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"starling/internal/media"
 	"starling/internal/peerstate"
 	"starling/internal/peerwire"
+	"starling/internal/wait"
 )
 
 // Times of the feed.
@@ -105,7 +106,7 @@ func (p *Peer) openFeed() {
 	}
 	p.feed.running = true
 	p.spawn(func() {
-		wait := feedMinRetry
+		retry := feedMinRetry
 		for {
 			up, err := p.runFeed(addr)
 			again := make(chan bool, 1)
@@ -119,12 +120,12 @@ func (p *Peer) openFeed() {
 				return
 			}
 			if up {
-				wait = feedMinRetry
+				retry = feedMinRetry
 			}
-			if pause(p.ctx, wait/2+rand.N(wait)) != nil {
+			if wait.For(p.ctx, retry/2+rand.N(retry)) != nil {
 				return
 			}
-			wait = min(2*wait, feedMaxRetry)
+			retry = min(2*retry, feedMaxRetry)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"starling/internal/peerstate"
 	"starling/internal/peerwire"
 	"starling/internal/trackerwire"
+	"starling/internal/wait"
 )
 
 // Back-off of a lost tracker (docs/tracker.md rule 1): full jitter.
@@ -102,7 +103,7 @@ func (p *Peer) joinTracker(ahead <-chan *websocket.Conn) {
 		p.log.Error("message to the tracker", "error", err)
 	}
 	p.spawn(func() {
-		wait := trackerMinRetry
+		retry := trackerMinRetry
 		var conn *websocket.Conn
 		select {
 		case conn = <-ahead:
@@ -122,12 +123,12 @@ func (p *Peer) joinTracker(ahead <-chan *websocket.Conn) {
 			}
 			p.log.Debug("tracker lost", "error", err)
 			if time.Since(began) > trackerStable {
-				wait = trackerMinRetry
+				retry = trackerMinRetry
 			}
-			if pause(p.ctx, mrand.N(wait)) != nil {
+			if wait.For(p.ctx, mrand.N(retry)) != nil {
 				return
 			}
-			wait = min(2*wait, trackerMaxRetry)
+			retry = min(2*retry, trackerMaxRetry)
 		}
 	})
 }

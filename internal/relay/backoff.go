@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"time"
 )
 
@@ -19,16 +18,4 @@ func backoff(n int, r float64) time.Duration {
 		d = min(backoffMin<<n, backoffMax)
 	}
 	return d/2 + time.Duration(r*float64(d/2))
-}
-
-// pause waits d or until ctx ends; it reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

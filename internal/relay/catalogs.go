@@ -9,6 +9,7 @@ import (
 
 	"starling/internal/media"
 	"starling/internal/relaywire"
+	"starling/internal/wait"
 )
 
 // endWait bounds how long the end of a stream waits for its last parts: media
@@ -183,7 +184,7 @@ func (c *Client) refused(ctx context.Context, g *errgroup.Group, sess *clientSes
 	}
 	c.log.Warn("upstream refuses a running subscription", "stream", s.key.stream, "track", s.key.track, "code", f.Code.String(), "reason", f.Reason)
 	g.Go(func() error {
-		if pause(ctx, refusedPause) {
+		if wait.For(ctx, refusedPause) == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.sess == sess && c.subs[s.key] == s && s.id == 0 {

@@ -19,6 +19,7 @@ import (
 	"starling/internal/media"
 	"starling/internal/relaywire"
 	"starling/internal/store"
+	"starling/internal/wait"
 )
 
 // ClientConfig configures the downstream side.
@@ -143,10 +144,10 @@ func (c *Client) Run(ctx context.Context) error {
 		if time.Since(began) > steadyAfter {
 			try = 0
 		}
-		wait := backoff(try, rand.Float64())
-		c.log.Warn("no relay session", "upstream", addr, "err", err, "reason", endReason(err), "retryIn", wait)
+		retry := backoff(try, rand.Float64())
+		c.log.Warn("no relay session", "upstream", addr, "err", err, "reason", endReason(err), "retryIn", retry)
 		try++
-		if !pause(ctx, wait) {
+		if wait.For(ctx, retry) != nil {
 			return nil
 		}
 	}

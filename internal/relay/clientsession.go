@@ -18,6 +18,7 @@ import (
 
 	"starling/internal/media"
 	"starling/internal/relaywire"
+	"starling/internal/wait"
 )
 
 const (
@@ -183,7 +184,7 @@ func parseCatalog(b []byte) (*media.StreamInfo, error) {
 
 // ping watches that the upstream answers.
 func (s *clientSession) ping(ctx context.Context) error {
-	for n := uint64(1); pause(ctx, pingInterval); n++ {
+	for n := uint64(1); wait.For(ctx, pingInterval) == nil; n++ {
 		if silent := time.Since(time.Unix(0, s.pong.Load())); silent > pingTimeout {
 			return closeWith(relaywire.CloseSlow, "no PONG for %v", silent.Round(time.Second))
 		}
