@@ -12,6 +12,7 @@ import (
 const (
 	pingAfter      = 2000
 	goneAfter      = 5000
+	muteAfter      = 2500
 	unpairedGrace  = 5000
 	connectTimeout = 4000
 )
@@ -176,7 +177,7 @@ func (v *viewer) tendLinks(now int64) {
 		case !l.up && now-l.createdAt > connectTimeout:
 			v.linkLost(l, peerstate.LostConnectFailed)
 			i--
-		case l.up && now-l.heard > goneAfter:
+		case l.up && (now-l.heard > goneAfter || now-l.heard > muteAfter && v.state.Mute(l.peer.id)):
 			v.linkLost(l, peerstate.LostTimeout)
 			i--
 		case l.up && now-l.heard > pingAfter && now-l.pinged > pingAfter:
