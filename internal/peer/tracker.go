@@ -76,6 +76,18 @@ func (p *Peer) dialTracker(addr string) (*websocket.Conn, error) {
 	return conn, nil
 }
 
+// discard closes a connection that was opened ahead to what is not the
+// tracker. Joining does not wait for it.
+func (p *Peer) discard(ahead <-chan *websocket.Conn) {
+	select {
+	case conn := <-ahead:
+		if conn != nil {
+			conn.CloseNow()
+		}
+	case <-p.ctx.Done():
+	}
+}
+
 // joinTracker keeps a session with the tracker in the background. Playback
 // never waits for it. The first one uses the connection that was opened ahead,
 // when the catalog names no other tracker.
@@ -102,17 +114,18 @@ func (p *Peer) joinTracker(ahead <-chan *websocket.Conn) {
 	if err != nil {
 		p.log.Error("message to the tracker", "error", err)
 	}
+	if guess != addr {
+		p.spawn(func() { p.discard(ahead) })
+	}
 	p.spawn(func() {
 		retry := trackerMinRetry
 		var conn *websocket.Conn
-		select {
-		case conn = <-ahead:
-		case <-p.ctx.Done():
-			return
-		}
-		if conn != nil && guess != addr {
-			conn.CloseNow()
-			conn = nil
+		if guess == addr {
+			select {
+			case conn = <-ahead:
+			case <-p.ctx.Done():
+				return
+			}
 		}
 		for {
 			began := time.Now()
