@@ -8,28 +8,22 @@ import (
 	"starling/bench/profile"
 	"starling/bench/report"
 	"starling/bench/simulation"
-	"starling/internal/telemetry"
 )
 
 // simulateCmd lets the policy play in virtual time.
 type simulateCmd struct {
-	Profile   string        `default:"reference" placeholder:"NAME" help:"The network and audience; starling bench profiles lists them. Default reference."`
+	drawn
 	Peers     int           `short:"n" default:"1000" help:"Viewers at a time. Default 1000."`
 	Duration  time.Duration `default:"60s" help:"How long to measure, in virtual time. Default 60s."`
 	Warmup    time.Duration `default:"15s" help:"Pause before it, from the last of the first viewers. Default 15s."`
-	Seed      uint64        `default:"1" help:"Of all that is drawn. Default 1."`
 	Bitrate   int           `default:"2000000" placeholder:"BIT/S" help:"Of the video. Default 2000000."`
 	Cell      int           `default:"1000" placeholder:"N" help:"Viewers of a cell at most. Default 1000."`
-	Bad       string        `default:"0%" placeholder:"SHARE" help:"The share of the viewers that misbehave, such as 10% or 0.1. Default none."`
-	BadKind   string        `default:"alter" placeholder:"KIND" help:"How: alter, withhold, withhold-some, lie or slow. Default alter."`
 	Silent    string        `default:"0%" placeholder:"SHARE" help:"The share of departures without a goodbye. Default none."`
 	Slump     float64       `placeholder:"FACTOR" help:"Let all uplinks carry that much of what they did for 20 s, from 15 s on. Default: they stay."`
-	Known     bool          `help:"Viewers know their line and offer four fifths of it at once. Default: they measure it."`
 	EdgeOnly  bool          `help:"Without a swarm."`
 	SetupEdge float64       `default:"3" placeholder:"RTT" help:"Round trips to open a connection to the edge: 3 with TLS, 2 without, as in bench lab. Default 3."`
 	Parallel  int           `placeholder:"N" help:"Cells simulated at once. Default: one for each core."`
 	JSON      bool          `name:"json" help:"Print the result as JSON."`
-	Out       string        `placeholder:"DIR" type:"path" help:"Write the receipt there as JSON, for starling bench report. Default: print only."`
 }
 
 // slumpAt and slumpFor are when --slump takes effect.
@@ -58,13 +52,9 @@ func (c *simulateCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stderr, "%.0f s for %.1f million events\n", time.Since(began).Seconds(), float64(result.Events)/1e6)
 	receipt := result.Receipt(o)
-	receipt.Time, receipt.Command, receipt.Version = time.Now().UTC(), c.command(), fmt.Sprint(telemetry.BuildInfo())
-	if c.Out != "" {
-		path, err := report.WriteJSON(c.Out, &receipt)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(e.stderr, "receipt:", path)
+	receipt.Time = time.Now().UTC()
+	if err := c.finish(e, c.command(), &receipt); err != nil {
+		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(e.stdout).Encode(result)
@@ -101,17 +91,6 @@ func (c *simulateCmd) options() (simulation.Options, error) {
 // command repeats the run.
 func (c *simulateCmd) command() string {
 	s := fmt.Sprintf("starling bench simulate --profile %s -n %d --duration %s --warmup %s --seed %d", c.Profile, c.Peers, c.Duration, c.Warmup, c.Seed)
-	for _, f := range []struct {
-		set  bool
-		text string
-	}{
-		{c.Bitrate != 2_000_000, fmt.Sprint("--bitrate ", c.Bitrate)}, {c.Cell != 1000, fmt.Sprint("--cell ", c.Cell)},
-		{c.Bad != "0%", fmt.Sprintf("--bad %s --bad-kind %s", c.Bad, c.BadKind)}, {c.Silent != "0%", "--silent " + c.Silent},
-		{c.Slump > 0, fmt.Sprint("--slump ", c.Slump)}, {c.Known, "--known"}, {c.EdgeOnly, "--edge-only"}, {c.SetupEdge != 3, fmt.Sprint("--setup-edge ", c.SetupEdge)},
-	} {
-		if f.set {
-			s += " " + f.text
-		}
-	}
-	return s
+	return s + c.repeated(flag{c.Bitrate != 2_000_000, fmt.Sprint("--bitrate ", c.Bitrate)}, flag{c.Cell != 1000, fmt.Sprint("--cell ", c.Cell)}, flag{c.Silent != "0%", "--silent " + c.Silent},
+		flag{c.Slump > 0, fmt.Sprint("--slump ", c.Slump)}, flag{c.EdgeOnly, "--edge-only"}, flag{c.SetupEdge != 3, fmt.Sprint("--setup-edge ", c.SetupEdge)})
 }
