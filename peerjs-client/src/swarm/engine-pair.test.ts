@@ -69,6 +69,19 @@ describe('two viewers', () => {
     expect(w.engines[0]?.stats().sources['v']?.[0]).toBe('edge');
   });
 
+  it('an assignment that comes before its track is kept for it', async () => {
+    w.join().setTracks(['v']);
+    w.join().setTracks(['v']);
+    await w.clock.advance(100);
+    const sources = (parent: string) => ['v', 'a'].map((name) => ({ name, slices: [{ slice: 0, parent, backup: 'edge' }] }));
+    w.tracker.assign('v1', { tracks: sources('edge'), children: ['v2'], peers: ['v2'] });
+    w.tracker.assign('v2', { tracks: sources('v1'), children: [], peers: ['v1'] });
+    await w.clock.advance(3_500); // longer than a track that was left goes on
+    for (const engine of w.engines) engine.setTracks(['v', 'a']);
+    await w.clock.advance(1_000);
+    expect(w.engines[1]?.stats().sources['a']).toEqual(['v1']);
+  });
+
   it('refuses a connection from somebody it is not paired with', async () => {
     w.join();
     w.join();

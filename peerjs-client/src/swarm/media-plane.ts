@@ -41,6 +41,8 @@ export class MediaPlane {
   /** Parts that the player fetched before their header was there: they serve the children once it is. */
   private readonly provided = new Map<PartEntry, Bytes>();
   private bufferMs = 0;
+  /** The tracker's latest word. */
+  private assigned: readonly TrackAssignment[] = [];
 
   constructor(private readonly o: MediaPlaneOptions) {
     const { clock, counters, links } = o;
@@ -101,6 +103,7 @@ export class MediaPlane {
   }
 
   assign(tracks: readonly TrackAssignment[], now: number): void {
+    this.assigned = tracks;
     for (const t of this.tracks.values()) {
       const assigned = tracks.find((a) => a.name === t.info.name);
       if (assigned === undefined) t.unassigned();
@@ -250,6 +253,9 @@ export class MediaPlane {
     // Parts of an earlier time with this track may still serve a segment.
     for (const entry of old?.parts.all ?? []) t.parts.adopt(entry);
     this.tracks.set(info.number, t);
+    // The tracker's answer may be here before the catalog that has the track.
+    const assigned = this.assigned.find((a) => a.name === info.name);
+    if (assigned !== undefined) t.sources.assign(assigned.slices, now);
   }
 
   private byName(name: string): TrackState | undefined {

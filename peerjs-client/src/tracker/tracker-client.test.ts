@@ -51,6 +51,17 @@ it('joins, tells changes of tracks, signals and sends beacons', async () => {
   expect(log).toEqual(['welcome v1', 'ban q']);
 });
 
+it('tells tracks that the player chose while the welcome was awaited, once', async () => {
+  client.start([]);
+  while (tracker.of('join').length === 0) await clock.advance(1);
+  expect(client.connected).toBe(false);
+  client.setTracks(['v', 'a']);
+  await clock.advance(50);
+  expect(client.connected).toBe(true);
+  expect(tracker.of('join').map((m) => m.tracks)).toEqual([[]]);
+  expect(tracker.of('tracks').map((m) => m.tracks)).toEqual([['v', 'a']]);
+});
+
 it('comes back with jitter and the same session when the tracker goes away', async () => {
   client.start(['v']);
   await clock.advance(50);

@@ -49,6 +49,8 @@ export class TrackerClient {
   private isWelcome = false;
   private attempt = 0;
   private tracks: readonly string[] | undefined;
+  /** The tracks that the join named. */
+  private joined: readonly string[] | undefined;
   private retryTimer: Timer;
   private beaconTimer: Timer;
   private isClosed = false;
@@ -132,6 +134,7 @@ export class TrackerClient {
   private join(): void {
     const { stream, uplink, browser, session, token } = this.o;
     if (this.tracks === undefined) return;
+    this.joined = this.tracks;
     this.send({
       type: 'join', version: TRACKER_VERSION, stream, tracks: this.tracks, uplink: uplink(), browser, session,
       ...(token === undefined ? {} : { token }),
@@ -166,6 +169,7 @@ export class TrackerClient {
     this.isWelcome = true;
     this.attempt = 0;
     this.o.events.onWelcome(m);
+    if (this.tracks !== undefined && this.tracks !== this.joined) this.setTracks(this.tracks); // other ones since the join
     this.scheduleBeacon(m.beaconMs);
   }
 
