@@ -1,4 +1,5 @@
 // Measures a group of viewers over a while, by the test's own probes only.
+import assert from 'node:assert/strict';
 import { delay, until } from './process.mjs';
 import { ms, percent, quantile } from './figures.mjs';
 
@@ -68,6 +69,28 @@ export async function measure(viewers, seconds) {
     stalls: rows.flatMap((row) => row.stalls.map((stall) => ({ viewer: row.name, ...stall }))),
   };
 }
+
+/**
+ * Measures window after window of `seconds` until what `check` asserts of one holds, and fails with its error when the
+ * last one of `windows` is not as it should be either: how soon a swarm settles depends on what else the machine does,
+ * where it settles does not.
+ */
+export async function settled(t, viewers, seconds, check, windows = 4) {
+  for (let window = 1; ; window++) {
+    const result = await measure(viewers, seconds);
+    t.diagnostic(`window ${window}\n${describe(result)}`);
+    try {
+      check(result);
+      return result;
+    } catch (error) {
+      if (window === windows) throw error;
+      t.diagnostic(`not settled: ${error.message}`);
+    }
+  }
+}
+
+/** Nothing stalled in what was measured. */
+export const noStalls = (result) => assert.deepEqual(result.stalls, [], 'no stalls');
 
 /** One line a viewer and one for all, for the log of the run. */
 export function describe(result) {
