@@ -148,6 +148,7 @@ func (s *Server) handle(ctx context.Context, nc net.Conn) {
 	}
 	if err == nil {
 		p.log.Info("publisher has left")
+		p.drain()
 		return
 	}
 	reason, code := p.classify(err)
@@ -229,8 +230,7 @@ func (p *publication) run() error {
 	}
 }
 
-// farewell tells the publisher why, and reads what it has under way, so that
-// closing does not reset the connection before it has read that.
+// farewell tells the publisher why before the connection is closed.
 func (p *publication) farewell(code string, why error) {
 	_ = p.nc.SetDeadline(time.Now().Add(time.Second))
 	if p.conn.refuse(code, why.Error()) != nil {
@@ -239,7 +239,15 @@ func (p *publication) farewell(code string, why error) {
 	if t, ok := p.nc.(*net.TCPConn); ok {
 		_ = t.CloseWrite()
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(p.nc, 64<<20)) // up to the deadline
+	p.drain()
+}
+
+// drain reads what the publisher has under way, for a second at most: a
+// connection closed with bytes unread is reset, so that the publisher would
+// fail in its own goodbye (deleteStream after FCUnpublish) or lose ours.
+func (p *publication) drain() {
+	_ = p.nc.SetDeadline(time.Now().Add(time.Second))
+	_, _ = io.Copy(io.Discard, io.LimitReader(p.nc, 64<<20))
 }
 
 // maxNegotiation bounds what may be sent before publishing: the handshake has

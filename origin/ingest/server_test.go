@@ -151,3 +151,25 @@ func TestSessionsAreClosed(t *testing.T) {
 		t.Errorf("id %q", s.id)
 	}
 }
+
+// Publishers say goodbye in several messages, the last ones after the stream's end.
+func TestTheGoodbyeOfAPublisherIsReadToItsEnd(t *testing.T) {
+	s := newStage()
+	addr, _ := serve(t, Config{}, s)
+	c := dial(t, addr)
+	if _, err := c.Write(append(handshakeBytes(), script(t)...)); err != nil {
+		t.Fatal(err)
+	}
+	<-s.closed
+	for range 8 {
+		if _, err := c.Write(make([]byte, 4096)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(c); err != nil {
+		t.Errorf("the connection ends with %v", err)
+	}
+}
