@@ -48,5 +48,5 @@ paths: {all_others: }
     await stop();
     throw new Error(message);
   }
-  return { streamUrl, watchUrl: '', stop };
+  return { streamUrl, stop };
 }

@@ -1,4 +1,4 @@
-// The site on which other players run: one page a player, bundled here.
+// The site on which players run, ours as a site embeds it: one page a player, bundled here.
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 import { otherSite } from '../../../peerjs-client/e2e/lib/site.mjs';
@@ -13,13 +13,16 @@ async function bundle(entry) {
   return result.outputFiles[0].text;
 }
 
-const html = (script) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${script}</title><video muted autoplay playsinline style="width:640px"></video><script src="/${script}.js"></script>`;
+const html = (script, element) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${script}</title><body>${element}<script src="/${script}.js"></script>`;
+
+/** The players, and what their page holds beside its script. All show their picture at the same size. */
+const elements = { ours: '', hls: '<video muted autoplay playsinline style="width:640px"></video>', p2pml: '<video muted autoplay playsinline style="width:640px"></video>' };
 
 /** Bundles and serves the pages. `address(player, options)` is the page with what it is to do. */
 export async function startPages() {
   const files = {};
-  for (const player of ['hls', 'p2pml']) {
-    files[`/${player}.html`] = ['text/html', html(player)];
+  for (const [player, element] of Object.entries(elements)) {
+    files[`/${player}.html`] = ['text/html', html(player, element)];
     files[`/${player}.js`] = ['text/javascript', await bundle(player)];
   }
   await stop();

@@ -2,7 +2,9 @@
 // SECONDS is the distance from the live end that it is asked to keep.
 import { settings, tuned } from './tuning.mjs';
 
-const watch = (query) => ({ watchUrl }, latency) => `${watchUrl}${query}${latency === undefined ? '' : `&latency=${latency}`}`;
+const embedded = (attributes) => ({ pages, streamUrl }, latency) => pages.address('ours', {
+  attributes: { src: `${streamUrl}/index.m3u8`, autoplay: '', muted: '', controls: '', ...attributes, ...(latency === undefined ? {} : { latency: `${latency}` }) },
+});
 
 const shipped = (mend) => ({ pages, streamUrl, tracker }, latency) => pages.address('p2pml', {
   source: `${streamUrl}/index.m3u8`,
@@ -15,9 +17,9 @@ const shipped = (mend) => ({ pages, streamUrl, tracker }, latency) => pages.addr
 const core = (tracker) => ({ announceTrackers: [tracker], rtcConfig: { iceServers: [] } });
 
 const families = {
-  ours: { role: 'swarm', line: 'Starling', label: 'Starling', about: 'our player, swarm on', address: watch(''), mediaChannel: 'chunks' },
-  'ours-http': { role: 'edge-only', label: 'Starling, no peers', about: 'our player with p2p=off: pushed by the edge', address: watch('&p2p=off'), mediaChannel: 'chunks' },
-  'ours-bare': { role: 'other', label: 'Starling, plain HTTP', about: 'our player with p2p=off and feed=off', address: watch('&p2p=off&feed=off'), mediaChannel: 'chunks' },
+  ours: { role: 'swarm', line: 'Starling', label: 'Starling', about: 'our player as embedded by a site, swarm on', address: embedded({}), mediaChannel: 'chunks' },
+  'ours-http': { role: 'edge-only', label: 'Starling, no peers', about: 'our player with p2p=off: pushed by the edge', address: embedded({ p2p: 'off' }), mediaChannel: 'chunks' },
+  'ours-bare': { role: 'other', label: 'Starling, plain HTTP', about: 'our player with p2p=off and feed=off', address: embedded({ p2p: 'off', feed: 'off' }), mediaChannel: 'chunks' },
   hls: {
     role: 'other',
     label: 'hls.js',

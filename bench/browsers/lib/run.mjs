@@ -24,6 +24,8 @@ async function readPage(viewer) {
  * their figures would weigh on players with many connections.
  */
 async function measureCost(viewers, seconds) {
+  // The browser would report each message of a WebSocket with its content.
+  await ofAll(viewers, (viewer) => viewer.session.send('Network.disable'));
   await ofAll(viewers, (viewer) => viewer.evaluate(() => void (window.probe.paused = true)));
   const before = await ofAll(viewers, readPage);
   const machineBefore = readMachine();
@@ -50,7 +52,7 @@ const readChannels = (viewer) => viewer.evaluate(() => window.probe.channelTotal
 const ofAll = (viewers, read) => Promise.all(viewers.map(read));
 
 /**
- * Runs `player` with so many `viewers` on `broadcast` ({watchUrl, streamUrl, pages}): `warmup` seconds after all play,
+ * Runs `player` with so many `viewers` on `broadcast` ({streamUrl, pages}): `warmup` seconds after all play,
  * measures for `seconds`, then what it costs for `cost` seconds. A player that does not play gives {error}.
  */
 export async function run({ player, viewers: count, warmup, seconds, cost, broadcast }) {

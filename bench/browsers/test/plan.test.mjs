@@ -13,13 +13,16 @@ test('a player is a name with or without a latency', () => {
 
 test('a player says where its page is and what the page is to do', () => {
   const broadcast = {
-    watchUrl: 'http://edge/watch/live/test?muted=1',
     streamUrl: 'http://edge/live/test',
     tracker: 'ws://tracker',
     pages: { address: (page, options) => ({ page, options }) },
   };
-  assert.equal(parsePlayer('ours').address(broadcast), broadcast.watchUrl);
-  assert.equal(parsePlayer('ours-bare@2').address(broadcast), `${broadcast.watchUrl}&p2p=off&feed=off&latency=2`);
+  const ours = parsePlayer('ours').address(broadcast);
+  assert.equal(ours.page, 'ours');
+  assert.equal(ours.options.attributes.src, 'http://edge/live/test/index.m3u8');
+  assert.equal(ours.options.attributes.p2p, undefined);
+  const { p2p, feed, latency } = parsePlayer('ours-bare@2').address(broadcast).options.attributes;
+  assert.deepEqual([p2p, feed, latency], ['off', 'off', '2']);
   assert.deepEqual(parsePlayer('hls').address(broadcast), { page: 'hls', options: { source: 'http://edge/live/test/index.m3u8', hls: {} } });
   const tuned = parsePlayer('p2pml-tuned@6').address(broadcast).options;
   assert.equal(tuned.hls.liveSyncDuration, 6);
