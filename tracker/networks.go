@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,16 @@ const (
 // Networks tells the autonomous system and the region of an address. Nil knows
 // nothing. It is immutable.
 type Networks struct {
+	sources []networkSource // each says what those before it do not
+}
+
+// networkSource is one file: a table or a database. 0 and "" are unknown.
+type networkSource interface {
+	find(a netip.Addr) (asn uint32, region string)
+}
+
+// table is a file of networks in memory.
+type table struct {
 	levels []level // longest prefixes first
 }
 
@@ -36,24 +47,46 @@ type network struct {
 	region string
 }
 
-// LoadNetworks reads a file of networks, as ReadNetworks does.
-func LoadNetworks(path string) (*Networks, error) {
+// LoadNetworks reads files of networks whose names are separated by commas:
+// MaxMind databases where they end in .mmdb, else lines as ReadNetworks has them.
+// What one file does not say of an address is looked for in the next.
+func LoadNetworks(paths string) (*Networks, error) {
+	out := &Networks{}
+	for path := range strings.SplitSeq(paths, ",") {
+		path = strings.TrimSpace(path)
+		source, err := loadSource(path)
+		if err != nil {
+			return nil, fmt.Errorf("file of networks %s: %w", path, err)
+		}
+		out.sources = append(out.sources, source)
+	}
+	return out, nil
+}
+
+func loadSource(path string) (networkSource, error) {
+	if strings.EqualFold(filepath.Ext(path), ".mmdb") {
+		return loadDatabase(path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("file of networks: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	n, err := ReadNetworks(f)
-	if err != nil {
-		return nil, fmt.Errorf("file of networks %s: %w", path, err)
-	}
-	return n, nil
+	return readTable(f)
 }
 
 // ReadNetworks reads lines of CIDR,ASN,REGION: "203.0.113.0/24,64500,de". ASN and
 // REGION may be empty. Empty lines, those that begin with #, and a first line
 // of column names are passed over.
 func ReadNetworks(r io.Reader) (*Networks, error) {
+	t, err := readTable(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Networks{sources: []networkSource{t}}, nil
+}
+
+func readTable(r io.Reader) (*table, error) {
 	type key struct {
 		bits int
 		is4  bool
@@ -92,7 +125,7 @@ func ReadNetworks(r io.Reader) (*Networks, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("line %d: %w", number+1, err)
 	}
-	out := &Networks{}
+	out := &table{}
 	for k, m := range of {
 		out.levels = append(out.levels, level{k.bits, k.is4, m})
 	}
@@ -129,14 +162,25 @@ func parseNetwork(text string) (netip.Prefix, network, error) {
 	return p.Masked(), n, nil
 }
 
-// Find gives what the longest network that contains the address says; 0 and ""
-// are unknown.
+// Find gives what is known of an address; 0 and "" are unknown.
 func (n *Networks) Find(a netip.Addr) (asn uint32, region string) {
 	if n == nil {
 		return 0, ""
 	}
 	a = a.Unmap()
-	for _, l := range n.levels {
+	for _, source := range n.sources {
+		number, name := source.find(a)
+		asn, region = cmp.Or(asn, number), cmp.Or(region, name)
+		if asn != 0 && region != "" {
+			break
+		}
+	}
+	return asn, region
+}
+
+// find gives what the longest network that contains the address says.
+func (t *table) find(a netip.Addr) (asn uint32, region string) {
+	for _, l := range t.levels {
 		if l.is4 != a.Is4() {
 			continue
 		}

@@ -79,7 +79,8 @@ type Edge struct {
 type Tracker struct {
 	Listen            string `yaml:"listen"`              // HTTP, only where the tracker runs without an edge
 	SocketsPerAddress int    `yaml:"sockets_per_address"` // there, as edge.sockets_per_address; 0: any number
-	// NetworksFile is a CSV file of CIDR,ASN,REGION; empty: none.
+	// NetworksFile is a CSV file of CIDR,ASN,REGION, a MaxMind database (.mmdb), or
+	// several of them, with commas between; empty: none.
 	NetworksFile string `yaml:"networks_file"`
 	// TrustedProxies are addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string `yaml:"trusted_proxies"`
