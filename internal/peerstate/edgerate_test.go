@@ -26,9 +26,18 @@ type (
 		Level      int64 `json:"level"`
 		EdgeIsLate bool  `json:"edgeIsLate"`
 	}
+	momentCase struct {
+		Answers int   `json:"answers"` // so many of the answers came
+		Missing int   `json:"missing"` // bytes of the part
+		Edge    int64 `json:"edge"`    // rule 18
+		// AskedBefore is how long before the deadline everything is asked of the
+		// edge, from a source that has only just taken over.
+		AskedBefore int64 `json:"askedBefore"`
+	}
 	edgeVectors struct {
 		About    string         `json:"about"`
 		Answers  []answerStep   `json:"answers"`
+		Moments  []momentCase   `json:"moments"`
 		Fairness []fairnessStep `json:"fairness"`
 	}
 )
@@ -51,6 +60,38 @@ func answerSteps() (out []answerStep) {
 	return out
 }
 
+// momentCases give the last moments after some of the answers. The sources took
+// over 10 ms before, so that their patience ends later.
+func momentCases(t *testing.T, answers []answerStep) (out []momentCase) {
+	e := NewEdgeRate()
+	for i := range len(answers) + 1 {
+		if i > 0 {
+			e.Note(answers[i-1].Bytes, answers[i-1].First, answers[i-1].Total)
+		}
+		if i%6 != 0 {
+			continue
+		}
+		for _, missing := range []int{41_625, 100_000, 400_000} {
+			c := momentCase{Answers: i, Missing: missing, Edge: e.ReserveMS(missing)}
+			c.AskedBefore = max(c.Edge, DefaultRules().RequestSlackMS)
+			const deadline = 20_000
+			asks := func(before int64) bool {
+				p := PartState{SeenAt: 1, Deadline: deadline, Header: true, Have: NewBitmap(6), EdgeMS: c.Edge}
+				for range 2 {
+					p.Slices = append(p.Slices, SliceState{Source: "p", Up: true, Backup: "q", BackupUp: true, Since: deadline - c.AskedBefore - 10})
+				}
+				steps := Plan(Rules{}.withDefaults(), &p, deadline-before, nil)
+				return len(steps) == 1 && steps[0].Kind == StepFetch && steps[0].Count == 6
+			}
+			if asks(c.AskedBefore+1) || !asks(c.AskedBefore) {
+				t.Errorf("after %d answers %d bytes are not asked for %d ms before the deadline", i, missing, c.AskedBefore)
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func fairnessSteps() (out []fairnessStep) {
 	var f Fairness
 	note := func(times int, edge, late bool, taken int) {
@@ -69,8 +110,9 @@ func fairnessSteps() (out []fairnessStep) {
 }
 
 func TestEdgeVectors(t *testing.T) {
-	v := edgeVectors{About: "The edge's time and what counts against peers (docs/repair.md rules 15 and 18). Outputs are those after each step's inputs. Levels are millionths, times ms.",
+	v := edgeVectors{About: "The edge's time and what counts against peers (docs/repair.md rules 11, 15 and 18). Outputs are those after each step's inputs; moments are last ones after so many answers. Levels are millionths, times ms.",
 		Answers: answerSteps(), Fairness: fairnessSteps()}
+	v.Moments = momentCases(t, v.Answers)
 	got, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		t.Fatal(err)

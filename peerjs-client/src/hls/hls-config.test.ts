@@ -14,6 +14,9 @@ describe('hlsConfig', () => {
     // The target follows the playlist's hold-back only while the page's own settings leave it alone.
     expect(hls.userConfig.liveSyncDuration ?? hls.userConfig.liveSyncDurationCount).toBeUndefined();
     hls.destroy();
+    const asked = new Hls(hlsConfig({ loader, bandwidth: 3e6, latency: 6 }));
+    expect(asked.userConfig.liveSyncDuration).toBe(6);
+    asked.destroy();
   });
 
   it('retries playlists that were asked for too early, a few times, and not those that are gone', () => {

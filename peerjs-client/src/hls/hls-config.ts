@@ -1,5 +1,6 @@
 /** The configuration of hls.js for Starling's low-latency streams. Each value that differs from the default says why. */
 import type { HlsConfig, RetryConfig } from 'hls.js';
+import { gatedAbr } from './climb-gate';
 import type { FragmentLoader } from './fragment-loader';
 import type { PlaylistLoader } from './playlist-loader';
 
@@ -10,6 +11,10 @@ export interface ConfigOptions {
   readonly playlistLoader?: PlaylistLoader | undefined;
   /** First guess of the viewer's bandwidth, bit/s. */
   readonly bandwidth: number;
+  /** Distance from the live edge that the page asks for, in seconds. Default: the session says, from the playlist. */
+  readonly latency?: number | undefined;
+  /** Whether a higher rung may begin now (climb-gate.ts). Default: always. */
+  readonly mayClimb?: (() => boolean) | undefined;
   /** URL of hls.js's worker script, or undefined to demux on the page's thread. */
   readonly workerUrl?: string | undefined;
   /** Log to the console. */
@@ -50,7 +55,10 @@ export function hlsConfig(options: ConfigOptions): Partial<HlsConfig> {
     debug: options.debug === true,
     fLoader: options.loader,
     ...(options.playlistLoader === undefined ? {} : { pLoader: options.playlistLoader as unknown as NonNullable<HlsConfig['pLoader']> }),
+    ...(options.mayClimb === undefined ? {} : { abrController: gatedAbr(options.mayClimb) }),
     lowLatencyMode: true,
+    // Playback starts there, as far as the playlist reaches back. Not left to the first playlist: any playlist must do.
+    ...(options.latency === undefined ? {} : { liveSyncDuration: options.latency }),
     // CMAF passes through hls.js untouched: a worker would only add two copies and a hop to each part.
     enableWorker: options.workerUrl !== undefined,
     workerPath: options.workerUrl ?? null,

@@ -2,10 +2,12 @@
 import Hls, { Events, type ErrorData, type FragBufferedData, type Level, type LevelDetails } from 'hls.js';
 import { ArrivalMeter } from './arrival-meter';
 import { bufferedEnd } from './buffered';
+import { ClimbGate } from './climb-gate';
 import { ClimbMemory } from './climb-memory';
 import { partDeadline } from './deadline';
+import { capOnDrops } from './drop-cap';
 import { createFragmentLoader, type LoadedBytes } from './fragment-loader';
-import { droppedShare, hlsConfig } from './hls-config';
+import { hlsConfig } from './hls-config';
 import { LatencyKeeper, startDistance } from './latency-keeper';
 import { discountParsing } from './load-timing';
 import { trackOfPlaylist } from './media-url';
@@ -50,12 +52,8 @@ const reportEvery = 1000;
 const trimEvery = 30_000;
 /** Seconds kept behind the playhead at a trim. */
 const backBuffer = 8;
-/** Fewer frames than this in a monitoring period (8 s) are a stall, not a decoder that is too slow. */
-const fewFrames = 80;
 /** hls.js leaves a fixed rung, too, when its loading fails. Playback goes back to it after this, in milliseconds. */
 const returnAfter = 5000;
-/** A cap that was set because frames were dropped is tried again after this. */
-const capSeconds = 60;
 
 /** A session on hls.js. */
 export class HlsSession implements Session {
@@ -70,6 +68,7 @@ export class HlsSession implements Session {
   readonly #timeline = new TimelineGuard();
   readonly #arrivals = new ArrivalMeter();
   readonly #climbs = new ClimbMemory();
+  readonly #gate = new ClimbGate();
   /** Kinds of media whose loading has caught up with the live edge. */
   readonly #caughtUp = new Set<string>();
   /** The newest playlists: of video and of audio. */
@@ -81,13 +80,15 @@ export class HlsSession implements Session {
   #loading = -1;
   #loadingSince = 0;
   #fixed = -1;
+  /** The rung to stay on is taken where a segment ends. */
+  #mustClimb = false;
   #bytes: LoadedBytes = { peer: 0, feed: 0, edge: 0 };
   #target: number | undefined;
   #hasStarted = false;
   #settledAt = Infinity;
   #isEnded = false;
   #reportedAt = 0;
-  #capTimer: ReturnType<typeof setTimeout> | undefined;
+  #uncap = (): void => undefined;
 
   constructor(options: HlsSessionOptions) {
     this.#options = options;
@@ -104,10 +105,12 @@ export class HlsSession implements Session {
       onLoaded: (bytes) => this.#count(bytes),
     });
     this.#playlists = new PlaylistBook(options.stream ?? '', (playlist) => {
-      this.hls.targetLatency = options.latency ?? startDistance(playlist.partHoldBackMicros / 1e6, playlist.partTargetMicros / 1e6);
+      if (options.latency === undefined) this.hls.targetLatency = startDistance(playlist.partHoldBackMicros / 1e6, playlist.partTargetMicros / 1e6);
     });
     const playlistLoader = createPlaylistLoader(this.#playlists);
-    this.hls = new Hls(hlsConfig({ loader, playlistLoader, bandwidth: options.bandwidth, debug: options.debug === true }));
+    this.hls = new Hls(hlsConfig({
+      loader, playlistLoader, bandwidth: options.bandwidth, latency: options.latency, mayClimb: () => this.#mayClimb(), debug: options.debug === true,
+    }));
     this.#listen();
     this.hls.attachMedia(options.video);
     this.hls.loadSource(options.playlistUrl);
@@ -156,7 +159,8 @@ export class HlsSession implements Session {
 
   fixRung(name: string | undefined): void {
     this.#fixed = this.#rungs.findIndex((rung) => rung.name === name);
-    this.hls.loadLevel = this.#fixed;
+    this.#mustClimb = this.#fixed > this.#loading && !this.#mayClimb();
+    if (!this.#mustClimb) this.hls.loadLevel = this.#fixed;
     this.#keeper.reset();
   }
 
@@ -210,7 +214,7 @@ export class HlsSession implements Session {
   }
 
   destroy(): void {
-    clearTimeout(this.#capTimer);
+    this.#uncap();
     this.#listening.abort();
     this.hls.destroy();
     this.#quietly((swarm) => swarm.close());
@@ -228,19 +232,19 @@ export class HlsSession implements Session {
       this.#rung = this.#rungs[data.level];
       events.onRung(this.#rung);
     });
-    hls.on(Events.FRAG_LOADED, (_, { part }) => part !== null && this.#book.note(part));
+    hls.on(Events.FRAG_LOADED, (_, { part, frag }) => {
+      if (part !== null) this.#book.note(part);
+      if (frag.type !== 'main') return;
+      this.#gate.note(part);
+      if (this.#mustClimb && this.#mayClimb()) this.fixRung(this.fixedRung);
+    });
     hls.on(Events.LEVEL_UPDATED, (_, { details: known }) => this.#onPlaylist('main', known));
     hls.on(Events.AUDIO_TRACK_UPDATED, (_, { details: known }) => this.#onPlaylist('audio', known));
     hls.on(Events.LIVE_BACK_BUFFER_REACHED, () => (hls.config.backBufferLength = Infinity));
     hls.on(Events.BUFFER_RESET, () => this.#forgetPlaylists());
     hls.on(Events.FRAG_BUFFERED, (_, data) => this.#onBuffered(data));
     hls.on(Events.FRAG_PARSED, (_, data) => discountParsing((data.part ?? data.frag).stats));
-    // Triggered before hls.js compares the share of dropped frames with this.
-    hls.on(Events.FPS_DROP, (_, { currentDecoded }) => (hls.config.fpsDroppedMonitoringThreshold = currentDecoded < fewFrames ? Infinity : droppedShare));
-    hls.on(Events.FPS_DROP_LEVEL_CAPPING, () => {
-      clearTimeout(this.#capTimer);
-      this.#capTimer = setTimeout(() => (hls.autoLevelCapping = -1), capSeconds * 1000);
-    });
+    this.#uncap = capOnDrops(hls);
     hls.on(Events.ERROR, (_, data) => this.#onError(data));
     this.#video.addEventListener('playing', () => this.#onStarted(), { signal, once: true });
     this.#video.addEventListener('ended', () => this.#onEnded(), { signal });
@@ -363,6 +367,10 @@ export class HlsSession implements Session {
     const target = this.#target ?? this.#options.latency ?? this.hls.targetLatency;
     if (target === null) return undefined;
     return Math.max((this.#arrivals.edge(performance.now() / 1000) ?? details.edge + details.age) - target, details.fragmentStart);
+  }
+
+  #mayClimb(): boolean {
+    return this.#gate.mayClimb(this.#details.get('main'), this.#ahead() ?? 0);
   }
 
   #deadline(mediaStart: number): number {

@@ -146,6 +146,15 @@ describe('LatencyKeeper', () => {
     expect(last(near)).toBeLessThan(0.75);
   });
 
+  it('stays at a target asked for by the page that playback started at, but for what the start took', () => {
+    const run = play(60, { startLatency: 6, rules: { target: 6 }, isStart: true });
+    expect(run).toMatchObject({ jumps: 0, stalls: 0 });
+    expect([...run.rates]).toEqual([1]);
+    const slow = play(60, { startLatency: 6.6, rules: { target: 6 }, isStart: true });
+    expect(slow).toMatchObject({ jumps: 1, stalls: 0 });
+    expect(slow.latencies[20]).toBeCloseTo(6, 1);
+  });
+
   it('follows the hold-back where there are no parts', () => {
     const keeper = new LatencyKeeper();
     const sample = { now: 0, latency: 6, buffer: 4, holdBack: 6, partTarget: undefined };

@@ -17,9 +17,10 @@ export class PlaylistBook {
   readonly #waiting = new Set<() => void>();
   #written = 0;
   #loaded = 0;
+  #isBegun = false;
 
   /**
-   * @param onFirst called with the first playlist of any track, before hls.js has it.
+   * @param onFirst called with the first playlist of any track that can be read, before hls.js has it.
    * @param now milliseconds, default `performance.now`.
    */
   constructor(readonly stream: string, private readonly onFirst: (playlist: MediaPlaylist) => void = () => undefined, readonly now: () => number = () => performance.now()) {}
@@ -39,7 +40,10 @@ export class PlaylistBook {
   take(track: string, text: string): void {
     const writer = this.#writer(track);
     writer.take(text, this.now());
-    if (this.#loaded++ === 0 && writer.playlist !== undefined) this.onFirst(writer.playlist);
+    this.#loaded++;
+    if (this.#isBegun || writer.playlist === undefined) return;
+    this.#isBegun = true;
+    this.onFirst(writer.playlist);
   }
 
   /** Whether a reload can be answered now. */

@@ -11,7 +11,7 @@ const WORSE = 4;
 /** How fast the edge answers, by repairs and the player's own requests, for choosing the last moment of a request. */
 export class HttpRate {
   /** Bytes per ms; begins at 2.5 Mbit/s, since the first guess must not be too good. */
-  private bytesPerMs = 312;
+  private bytesPerMs = 312.5;
   private firstByteMs = 50;
   /** By how much answers take longer than both say: a packet lost costs a round trip or a time-out now and then, which no mean shows. */
   private overrunMs = 0;
