@@ -1,6 +1,6 @@
 // Where hls.js begins to load, asked of hls.js itself: it picks the first fragment before there is any media.
 import { Events } from 'hls.js';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { HlsSession as Session } from './hls-session';
 
 const part = 1 / 3;
@@ -71,18 +71,19 @@ class Request {
 let HlsSession: typeof Session;
 let session: Session | undefined;
 
-beforeEach(async () => {
+beforeAll(async () => {
   vi.stubGlobal('self', globalThis);
   vi.stubGlobal('location', { href: 'https://page.example/' });
   vi.stubGlobal('XMLHttpRequest', Request);
   vi.stubGlobal('HTMLVideoElement', class {});
   // hls.js counts the time since the playlist came: on a busy machine that would be seen in the distance.
   vi.spyOn(Date, 'now').mockReturnValue(1_800_000_000_000);
-  ({ HlsSession } = await import('./hls-session'));
-});
+  ({ HlsSession } = await import('./hls-session')); // all of hls.js, after what it looks for at its start
+}, 60_000);
 
-afterEach(() => {
-  session?.destroy();
+afterEach(() => session?.destroy());
+
+afterAll(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
@@ -104,7 +105,7 @@ async function begin(latency: number | undefined, text: string, stream: string |
   return vi.waitFor(() => {
     if (begun === undefined) throw new Error(`nothing is loaded: ${faults.join(', ')}`);
     return begun;
-  }, { interval: 2, timeout: 5000 });
+  }, { interval: 2, timeout: 20_000 });
 }
 
 // Segment 112 grows; parts of the segments from 109 on are listed.
@@ -118,7 +119,7 @@ it.each([
   ['6 s', 6, 'live/demo', 6, '109.0.m4s'],
   ['6 s of another server', 6, undefined, 6, '109.0.m4s'],
   ['20 s', 20, 'live/demo', 20, '102.m4s'],
-])('begins in the right place for a page that asks for %s', async (_, latency, stream, distance, url) => {
+])('begins in the right place for a page that asks for %s', { timeout: 30_000 }, async (_, latency, stream, distance, url) => {
   const begun = await begin(latency, long, stream);
   expect(begun.url).toBe(url);
   expect(begun.distance).toBeCloseTo(distance, 1);
