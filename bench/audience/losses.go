@@ -152,11 +152,11 @@ func (l *losses) forget(child *viewer) {
 // lossSummary is what came of the losses of a kind, in ms, one for each slice of
 // each child. A gap is the time found for the child to move, from when the next
 // chunk was due, and the time from then to the first chunk; these two are left
-// out where the child did not move.
+// out where the child did not move. since is a gap from the loss itself on.
 type lossSummary struct {
-	gaps, found, filled, delays []float64
-	stalled                     int // children that stalled within the watch
-	never                       int // slices that did not come back within the watch
+	gaps, since, found, filled, delays []float64
+	stalled                            int // children that stalled within the watch
+	never                              int // slices that did not come back within the watch
 }
 
 func (l *losses) summary(rude bool, from, to time.Time) lossSummary {
@@ -179,10 +179,12 @@ func (l *losses) summary(rude bool, from, to time.Time) lossSummary {
 		if x.flowed.IsZero() {
 			s.never++
 			s.gaps = append(s.gaps, float64(watchLoss.Milliseconds()))
+			s.since = append(s.since, float64(watchLoss.Milliseconds()))
 			continue
 		}
 		gap := max(x.flowed.Sub(x.due), 0)
 		s.gaps = append(s.gaps, float64(gap.Microseconds())/1000)
+		s.since = append(s.since, float64(x.flowed.Sub(x.at).Microseconds())/1000)
 		if !x.moved.IsZero() && !x.moved.After(x.flowed) {
 			found := max(x.moved.Sub(x.due), 0)
 			s.found = append(s.found, float64(found.Microseconds())/1000)

@@ -18,6 +18,7 @@ const (
 	LostSlice  report.Figure = "lostSlice"  // slices whose parent was lost
 	LostNever  report.Figure = "lostNever"  // of those, that did not flow again within 4 s
 	LostStall  report.Figure = "lostStall"  // children of a lost parent that stalled within 4 s
+	LostSince  report.Figure = "lostSince"  // quantiles: as report.ParentGap, from the loss itself on
 	LostFound  report.Figure = "lostFound"  // quantiles: of ParentGap, until the child turned to another source
 	LostFilled report.Figure = "lostFilled" // quantiles: of ParentGap, from then to the first chunk
 	LostDelay  report.Figure = "lostDelay"  // quantiles: worst delay of a part beyond usual
@@ -150,6 +151,7 @@ func (r *run) lost(res *report.Result) {
 	rude, polite := r.losses.summary(true, from, to), r.losses.summary(false, from, to)
 	res.SetSamples(report.ParentGap, rude.gaps)
 	res.SetSamples(LeftGap, polite.gaps)
+	res.SetSamples(LostSince, rude.since)
 	res.SetSamples(LostFound, rude.found)
 	res.SetSamples(LostFilled, rude.filled)
 	res.SetSamples(LostDelay, rude.delays)

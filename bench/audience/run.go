@@ -185,8 +185,15 @@ func (r *run) keepTime() bool {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	lost := 0
+	loss := time.NewTimer(r.nextLoss(lost))
+	defer loss.Stop()
 	for {
 		select {
+		case <-loss.C:
+			lost++
+			r.loseParent()
+			loss.Reset(r.nextLoss(lost))
+			continue
 		case <-tick.C:
 		case <-r.ctx.Done():
 			if r.since() < r.plan.from+2*time.Second {
@@ -205,11 +212,21 @@ func (r *run) keepTime() bool {
 		case at >= r.plan.from && !r.meter.on:
 			r.mark(true)
 		}
-		if n := r.o.LoseParents; lost < n && at >= r.plan.from+time.Duration(lost)*r.o.Duration/time.Duration(n)+time.Second {
-			lost++
-			r.loseParent()
-		}
 	}
+}
+
+// noLoss is longer than any run.
+const noLoss = 1000 * time.Hour
+
+// nextLoss is the time until the i-th parent is lost: at even distances, but at
+// any moment between two parts, since a second holds a whole number of them.
+func (r *run) nextLoss(i int) time.Duration {
+	n := r.o.LoseParents
+	if i >= n {
+		return noLoss
+	}
+	at := r.plan.from + time.Second + time.Duration(i)*r.o.Duration/time.Duration(n) + time.Duration(r.rng.Int64N(int64(time.Second)))
+	return at - r.since()
 }
 
 func (r *run) stalls(v *viewer) uint64 { return v.peer.Stats().Stalls }

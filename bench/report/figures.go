@@ -178,6 +178,7 @@ var definitions = []Definition{
 	{"controlHeaders", "Control bytes: part headers", Share, -1},
 	{"controlHaves", "Control bytes: HAVE", Share, -1},
 	{"controlPings", "Control bytes: PING and PONG", Share, -1},
+	{"lostSince", "Parent lost to slice flowing, from the loss itself", Millis, -1},
 	{"lostFound", "Parent lost to another source asked", Millis, -1},
 	{"lostFilled", "Another source asked to slice flowing", Millis, -1},
 	{"lostDelay", "Parent lost, worst delay of a part beyond usual", Millis, -1},
