@@ -161,8 +161,8 @@ func (f *feed) find(number uint8, id media.PartID) *store.Part {
 // catchUp sends the slices that a SUBSCRIBE added, for the parts that the
 // pusher had reached by then.
 func (f *feed) catchUp(buf []byte, x answer) ([]byte, error) {
-	wanted := func(s int) bool { return x.mask.Has(s) && x.sub.currentMask().Has(s) }
-	for after := before(x.from); ; {
+	// It ends with the last part: the one after it may be long in coming.
+	for after := before(x.from); after.Compare(x.to) < 0; {
 		p, err := x.sub.view.track.Next(x.sub.ctx, after)
 		if err != nil || p.ID().Compare(x.to) > 0 {
 			return buf, f.ctx.Err()
@@ -171,9 +171,11 @@ func (f *feed) catchUp(buf []byte, x answer) ([]byte, error) {
 		if _, late := x.sub.lag(p); late {
 			continue
 		}
+		wanted := func(s int) bool { return x.mask.Has(s) && x.sub.wantedNow(p.ID()).Has(s) }
 		buf, err = f.sendPart(x.sub.ctx, buf, x.sub.number, x.sub.slices, p, wanted)
 		if err != nil && !errors.Is(err, store.ErrAborted) {
 			return buf, f.ctx.Err()
 		}
 	}
+	return buf, nil
 }

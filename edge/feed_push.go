@@ -44,8 +44,9 @@ type subscription struct {
 
 	// Guarded by feed.subs.mu.
 	mask   peerwire.SliceMask
-	at     media.PartID       // the part being pushed, or the last one
-	atMask peerwire.SliceMask // what is pushed of it
+	until  [peerwire.MaxSlices]media.PartID // where a slice ends; MSN 0: it does not
+	at     media.PartID                     // the part being pushed, or the last one
+	atMask peerwire.SliceMask               // what is pushed of it
 }
 
 // before is the greatest id that is less than p.
@@ -57,6 +58,32 @@ func before(p media.PartID) media.PartID {
 		return media.PartID{MSN: p.MSN - 1, Index: math.MaxUint64}
 	}
 	return p
+}
+
+// wanted gives the slices that are to be pushed of a part. subs.mu is held.
+func (u *subscription) wanted(id media.PartID) peerwire.SliceMask {
+	m := u.mask
+	for s, end := range u.until {
+		if end.MSN != 0 && end.Compare(id) <= 0 {
+			m &^= 1 << s
+		}
+	}
+	return m
+}
+
+// end notes where slices end and gives those that had ended by part from and go
+// on now. subs.mu is held.
+func (u *subscription) end(mask peerwire.SliceMask, from, until media.PartID) (more peerwire.SliceMask) {
+	for s, old := range u.until {
+		if !mask.Has(s) {
+			continue
+		}
+		if u.mask.Has(s) && old.MSN != 0 && old.Compare(from) <= 0 {
+			more = more.With(s)
+		}
+		u.until[s] = until
+	}
+	return more
 }
 
 // subscribe starts pushing slices of a track or adds slices to those pushed.
@@ -75,10 +102,10 @@ func (f *feed) subscribe(fr peerwire.Subscribe) bool {
 	defer f.subs.mu.Unlock()
 	sub := f.subs.tracks[fr.Track]
 	if sub == nil {
-		f.start(track, window, mask, fr.Part)
+		f.start(track, window, mask, fr)
 		return true
 	}
-	added := mask &^ sub.mask
+	added := mask&^sub.mask | sub.end(mask, fr.Part, fr.Until)
 	sub.mask |= mask
 	// The pusher takes the new slices up with its next part. What it has left
 	// behind of them, from the part asked for, is caught up apart.
@@ -89,11 +116,12 @@ func (f *feed) subscribe(fr peerwire.Subscribe) bool {
 }
 
 // start begins a subscription. subs.mu is held.
-func (f *feed) start(track *media.TrackInfo, window *store.Track, mask peerwire.SliceMask, from media.PartID) {
+func (f *feed) start(track *media.TrackInfo, window *store.Track, mask peerwire.SliceMask, fr peerwire.Subscribe) {
 	sub := &subscription{feed: f, view: f.s.views.use(f.stream, window), number: track.Number, slices: max(track.Slices, 1), mask: mask}
 	sub.ctx, sub.cancel = context.WithCancel(f.ctx)
-	if from.MSN != 0 {
-		sub.at = before(from)
+	sub.end(mask, fr.Part, fr.Until)
+	if fr.Part.MSN != 0 {
+		sub.at = before(fr.Part)
 	} else if last, ok := window.Snapshot().Last(); ok {
 		sub.at = last.ID()
 	}
@@ -142,7 +170,7 @@ func (u *subscription) push() {
 			u.begin(before(newest), 0)
 			continue
 		}
-		u.begin(p.ID(), u.currentMask())
+		u.begin(p.ID(), u.wantedNow(p.ID()))
 		buf, err = u.feed.sendPart(u.ctx, buf, u.number, u.slices, p, u.wants)
 		if errors.Is(err, store.ErrAborted) {
 			u.begin(before(p.ID()), 0) // it comes again
@@ -166,10 +194,10 @@ func (u *subscription) begin(id media.PartID, mask peerwire.SliceMask) {
 	u.at, u.atMask = id, mask
 }
 
-func (u *subscription) currentMask() peerwire.SliceMask {
+func (u *subscription) wantedNow(id media.PartID) peerwire.SliceMask {
 	u.feed.subs.mu.Lock()
 	defer u.feed.subs.mu.Unlock()
-	return u.mask
+	return u.wanted(id)
 }
 
 // wants reports whether slice s of the part being pushed is still wanted.

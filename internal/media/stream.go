@@ -66,7 +66,10 @@ type PartID struct {
 
 // Compare orders parts by time: negative when p is before q.
 func (p PartID) Compare(q PartID) int {
-	return cmp.Or(cmp.Compare(p.MSN, q.MSN), cmp.Compare(p.Index, q.Index))
+	if c := cmp.Compare(p.MSN, q.MSN); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Index, q.Index)
 }
 
 // String gives "msn.index", the form used in URLs and logs.

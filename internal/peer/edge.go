@@ -156,11 +156,23 @@ func (p *Peer) findStart(ctx context.Context) error {
 		if start.pdt.After(p.play.pdt) {
 			p.play.pdt = start.pdt
 		}
-		want = append(want, peerstate.Track{Number: t.info.Number, Slices: t.info.Slices, Bitrate: t.info.Bitrate, PartMS: int64(p.info.PartMS), From: t.from})
+		want = append(want, peerstate.Track{Number: t.info.Number, Slices: t.info.Slices, Bitrate: t.info.Bitrate, PartMS: int64(p.info.PartMS), From: t.from, Until: p.firstEnd(start)})
 	}
 	p.do(p.state.SetTracks(want, p.now()))
 	p.meet()
 	return nil
+}
+
+// firstParts are taken from the edge when playback begins, whatever parents
+// do: what lies within peerstate's lead, and a part to spare.
+const firstParts = 3
+
+// firstEnd is where the feed ends until parents are awaited no more.
+func (p *Peer) firstEnd(start listedPart) media.PartID {
+	if p.cfg.EdgeOnly {
+		return media.PartID{}
+	}
+	return start.later
 }
 
 // awaitStart waits for the part to begin at. Meanwhile connections to the

@@ -19,6 +19,14 @@ func (p *Peer) onFrame(l *link, f peerwire.Frame, size int, err error) {
 		p.protocolError(l.id, err)
 		return
 	}
+	if _, chunk := f.(peerwire.Chunk); !chunk && !l.up {
+		if len(l.held) >= maxHeld {
+			p.linkLost(l, peerstate.LostTimeout)
+			return
+		}
+		l.held = append(l.held, heldFrame{f, size})
+		return
+	}
 	if h, ok := f.(peerwire.Hello); ok {
 		p.stats.control(f.Type(), size)
 		p.onHello(l, h)
@@ -90,8 +98,10 @@ func (p *Peer) onHello(l *link, h peerwire.Hello) {
 		p.do(p.state.NeighbourGone(l.id, peerstate.LostConnectFailed, p.now()))
 		return
 	}
-	l.hello = true
-	p.linkReady(l)
+	if !l.hello {
+		l.hello = true
+		p.ping(l, p.now())
+	}
 }
 
 func (p *Peer) onHave(l *link, f peerwire.Have) {

@@ -27,7 +27,7 @@ const (
 // feed is the connection over which the edge pushes slices. It is open while
 // something is subscribed there.
 type feed struct {
-	want    map[uint8]feedWant
+	want    map[feedSlice]feedWant
 	running bool               // a goroutine keeps the connection
 	out     chan []byte        // nil while not connected
 	drop    context.CancelFunc // ends the connection, nil while there is none
@@ -37,30 +37,50 @@ type feed struct {
 	pinged  int64
 }
 
+// feedWant is what is wanted of a slice: the parts from from on, and with an
+// end only those before until.
 type feedWant struct {
-	slices peerwire.SliceMask
-	from   media.PartID
+	from, until media.PartID
+}
+
+// feedSlice is a slice of a track.
+type feedSlice struct {
+	track uint8
+	slice int
 }
 
 func (p *Peer) feedSubscribe(a peerstate.Action) {
-	w := p.feed.want[a.Key.Track]
-	w.slices |= a.Slices
-	w.from = a.Key.ID
-	p.feed.want[a.Key.Track] = w
+	for s := range peerwire.MaxSlices {
+		if !a.Slices.Has(s) {
+			continue
+		}
+		k, w := feedSlice{a.Key.Track, s}, feedWant{a.Key.ID, a.Until}
+		if old, ok := p.feed.want[k]; ok && p.feed.out == nil && old.until == w.from {
+			w.from = old.from // it goes on where the first one, not yet sent, ends
+		}
+		p.feed.want[k] = w
+	}
 	p.feed.idleAt = 0
 	if !p.feed.running {
 		p.openFeed()
 		return
 	}
-	p.feedSend(peerwire.Subscribe{Track: a.Key.Track, Slices: a.Slices, Part: a.Key.ID})
+	p.feedSend(feedFrame(a.Key.Track, a.Slices, feedWant{a.Key.ID, a.Until}))
+}
+
+func feedFrame(track uint8, slices peerwire.SliceMask, w feedWant) peerwire.Subscribe {
+	f := peerwire.Subscribe{Track: track, Slices: slices, Part: w.from}
+	if w.until.MSN != 0 {
+		f.Flags, f.Until = peerwire.Ends, w.until
+	}
+	return f
 }
 
 func (p *Peer) feedUnsubscribe(f peerwire.Unsubscribe) {
-	w := p.feed.want[f.Track]
-	w.slices &^= f.Slices
-	p.feed.want[f.Track] = w
-	if w.slices == 0 {
-		delete(p.feed.want, f.Track)
+	for s := range peerwire.MaxSlices {
+		if f.Slices.Has(s) {
+			delete(p.feed.want, feedSlice{f.Track, s})
+		}
 	}
 	p.feedSend(f)
 	if len(p.feed.want) == 0 {
@@ -149,15 +169,32 @@ func (p *Peer) feedUp(out chan []byte, drop context.CancelFunc) {
 	f := &p.feed
 	f.out, f.drop, f.heard = out, drop, p.now()
 	p.feedSend(peerwire.Hello{Version: peerwire.Version, ID: p.stats.ID, Stream: p.stream})
-	for n, w := range f.want {
-		from := w.from
-		if t := p.track(n); t != nil && f.begun && len(t.ids) > 0 {
-			from = media.PartID{MSN: t.newest().MSN, Index: t.newest().Index + 1}
-		}
-		p.feedSend(peerwire.Subscribe{Track: n, Slices: w.slices, Part: from})
-	}
-	f.begun = true
+	p.feedRenew()
+	f.begun = f.begun || len(f.want) > 0
 	p.do(p.state.NeighbourUp(peerstate.Edge, p.now()))
+}
+
+// feedRenew subscribes anew, slices with the same bounds together.
+func (p *Peer) feedRenew() {
+	type group struct {
+		track uint8
+		feedWant
+	}
+	groups := map[group]peerwire.SliceMask{}
+	for k, w := range p.feed.want {
+		if t := p.track(k.track); t != nil && p.feed.begun && len(t.ids) > 0 {
+			next := t.newest()
+			next.Index++
+			if w.from = next; w.until.MSN != 0 && w.until.Compare(next) < 0 {
+				w.until = next // the headers alone
+			}
+		}
+		g := group{k.track, w}
+		groups[g] = groups[g].With(k.slice)
+	}
+	for g, slices := range groups {
+		p.feedSend(feedFrame(g.track, slices, g.feedWant))
+	}
 }
 
 // runFeed is one connection: it returns when that ends, and whether it worked.

@@ -36,7 +36,8 @@ type link struct {
 	offered  bool // by this viewer
 	opened   int  // channels that are open
 	hello    bool // received
-	up       bool
+	up       bool // open, and this viewer has said HELLO
+	held     []heldFrame
 	closed   bool
 	answered bool // the remote description is there
 	waiting  []webrtc.ICECandidateInit
@@ -48,9 +49,23 @@ type link struct {
 	unpairedAt               int64 // since when no assignment names it, 0 while one does
 }
 
+// heldFrame came before this viewer was ready to act on it.
+type heldFrame struct {
+	frame peerwire.Frame
+	size  int
+}
+
+// maxHeld frames are kept of a neighbour: HELLO and a SUBSCRIBE a track come at
+// once, little else before a HELLO of ours.
+const maxHeld = 32
+
 // connect opens a connection to a neighbour.
 func (p *Peer) connect(id string) {
 	if p.links[id] != nil || p.state.Banned(id) || id == p.stats.ID {
+		return
+	}
+	if p.starved.active {
+		p.putOff = true
 		return
 	}
 	l, err := p.newLink(id)
@@ -261,9 +276,17 @@ func (p *Peer) channelOpen(l *link) {
 	}
 }
 
+// greet introduces the viewer. What it wants of the neighbour follows at once:
+// the neighbour's HELLO would be a round trip later.
 func (p *Peer) greet(l *link) {
 	p.send(l, peerwire.Hello{Version: peerwire.Version, ID: p.stats.ID, Stream: p.stream})
-	p.linkReady(l)
+	l.up = true
+	p.do(p.state.NeighbourUp(l.id, p.now()))
+	held := l.held
+	l.held = nil
+	for _, h := range held {
+		p.onFrame(l, h.frame, h.size, nil)
+	}
 }
 
 // meet takes up what waited for the tracks: connections that are open already,
@@ -271,7 +294,7 @@ func (p *Peer) greet(l *link) {
 func (p *Peer) meet() {
 	p.begun = true
 	for _, l := range append([]*link(nil), p.order...) {
-		if l.opened == 2 {
+		if l.opened == 2 && !l.up {
 			p.greet(l)
 		}
 	}
@@ -280,20 +303,12 @@ func (p *Peer) meet() {
 	}
 }
 
-func (p *Peer) linkReady(l *link) {
-	if l.opened == 2 && l.hello && p.begun && !l.up {
-		l.up = true
-		p.ping(l, p.now())
-		p.do(p.state.NeighbourUp(l.id, p.now()))
-	}
-}
-
 // linkLost takes note of a connection that is no more.
 func (p *Peer) linkLost(l *link, why string) {
 	if l.closed {
 		return
 	}
-	if !l.up {
+	if !l.hello {
 		why = peerstate.LostConnectFailed
 		p.stats.ConnectFailures++
 	}
@@ -363,7 +378,7 @@ func (p *Peer) reportBad(a peerstate.Action) {
 func (p *Peer) tendLinks(now int64) {
 	for _, l := range append([]*link(nil), p.order...) {
 		switch {
-		case !l.up && now-l.createdAt > connectTimeout:
+		case !l.hello && now-l.createdAt > connectTimeout:
 			p.linkLost(l, peerstate.LostConnectFailed)
 		case l.up && (now-l.heard > goneAfter || now-l.heard > muteAfter && p.state.Mute(l.id)):
 			p.linkLost(l, peerstate.LostTimeout)

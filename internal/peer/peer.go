@@ -68,6 +68,8 @@ type Peer struct {
 	tickedAt int64
 	lateAt   int64 // last late tick
 	skipped  bool  // the last tick left the policy out
+	starved  starvation
+	putOff   bool // connections, while starved
 	stats    Stats
 
 	statsMu sync.Mutex
@@ -89,7 +91,7 @@ func New(cfg Config) (*Peer, error) {
 	p := &Peer{cfg: cfg, base: base, stream: id, host: cfg.Host, log: cfg.Log.With("stream", id),
 		inbox: make(chan func(), 256), parts: map[peerstate.Key]*partData{}, links: map[string]*link{},
 		fetches: map[fetchKey]bool{}}
-	p.feed.want = map[uint8]feedWant{}
+	p.feed.want = map[feedSlice]feedWant{}
 	var session [16]byte
 	rand.Read(session[:])
 	p.seed = binary.BigEndian.Uint32(session[:])
@@ -118,6 +120,7 @@ func (p *Peer) Run(ctx context.Context) error {
 		return err
 	}
 	ahead := p.dialAhead()
+	p.openFeed()
 	info, err := p.awaitCatalog(ctx)
 	if err != nil {
 		return unlessOver(ctx, err)
@@ -169,9 +172,12 @@ func (p *Peer) tick() {
 	p.drain()
 	now := p.now()
 	late := now-p.tickedAt > lateTick.Milliseconds()
+	p.starved.note(now - p.tickedAt)
+	p.state.Starved(p.starved.active)
 	p.tickedAt = now
 	if late {
 		p.lateAt = now
+		p.uplink.HeldUp(now)
 	}
 	if !late || p.skipped {
 		p.do(p.state.Tick(now))
@@ -182,6 +188,7 @@ func (p *Peer) tick() {
 	p.watch(now)
 	p.announce()
 	p.tendLinks(now)
+	p.reconnect()
 	p.tendFeed(now)
 	p.tendUplink(now)
 	p.pump()

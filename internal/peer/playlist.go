@@ -19,6 +19,8 @@ type listedPart struct {
 	duration time.Duration
 	last     bool // its segment is complete and this is its last part
 	gap      bool
+	// later is the part firstParts after this one, or the next to begin.
+	later media.PartID
 }
 
 // mediaPlaylist is what a viewer needs of a media playlist.
@@ -128,11 +130,21 @@ func (p *mediaPlaylist) startPart(holdBack time.Duration) (listedPart, bool) {
 		return listedPart{}, false
 	}
 	var behind time.Duration
+	at := func(i int) (listedPart, bool) {
+		l := p.parts[i]
+		if i+firstParts < len(p.parts) {
+			l.later = p.parts[i+firstParts].id
+		} else {
+			l.later = p.parts[len(p.parts)-1].id
+			l.later.Index++
+		}
+		return l, true
+	}
 	for i := len(p.parts) - 1; i > 0; i-- {
 		// A tenth of a part of tolerance, since durations vary a little.
 		if behind += p.parts[i].duration; behind+p.parts[i].duration/10 >= holdBack {
-			return p.parts[i], true
+			return at(i)
 		}
 	}
-	return p.parts[0], true
+	return at(0)
 }

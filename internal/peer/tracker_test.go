@@ -39,9 +39,10 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func TestJoinDoesNotWaitForTheWrongTracker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener, joined := make(pipes), make(chan time.Time, 1)
-		abandoned := make(chan struct{})
+		asked, abandoned := make(chan struct{}), make(chan struct{})
 		mux := http.NewServeMux()
 		mux.HandleFunc("edge.test/tracker", func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
 			<-r.Context().Done() // it never answers
 			close(abandoned)
 		})
@@ -78,7 +79,9 @@ func TestJoinDoesNotWaitForTheWrongTracker(t *testing.T) {
 		p.info = &catalog{StreamInfo: media.StreamInfo{ID: "live/demo", PartMS: 333}, Tracker: "http://tracker.test/elsewhere"}
 		p.ctx, p.end = context.WithCancel(t.Context())
 		began := time.Now()
-		p.joinTracker(p.dialAhead())
+		ahead := p.dialAhead()
+		<-asked
+		p.joinTracker(ahead)
 		if took := (<-joined).Sub(began); took >= fetchTimeout {
 			t.Errorf("joined after %s", took)
 		}

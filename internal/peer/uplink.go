@@ -51,8 +51,8 @@ func (p *Peer) ping(l *link, now int64) {
 }
 
 // onPong takes the round trip to a neighbour. While this machine is busy it
-// measures too much: that makes the policy wait longer, which is right, and says
-// nothing about the uplink.
+// measures too much: that makes the policy wait longer, which is right; the
+// estimate of the uplink is told of it (HeldUp).
 func (p *Peer) onPong(l *link, f peerwire.Pong) {
 	now := p.now()
 	sent := int64(binary.BigEndian.Uint64(f.Token[:]))
@@ -60,9 +60,7 @@ func (p *Peer) onPong(l *link, f peerwire.Pong) {
 		return
 	}
 	p.state.RoundTrip(l.id, now-sent)
-	if now-p.lateAt >= uplinkNewsMS {
-		p.uplink.RoundTrip(l.id, now-sent, now)
-	}
+	p.uplink.RoundTrip(l.id, now-sent, now)
 }
 
 // uplinkNews reports whether the tracker should hear of the estimate before the

@@ -44,6 +44,7 @@ type Action struct {
 	Count      int
 	Slices     peerwire.SliceMask
 	Flags      peerwire.SubscribeFlags
+	Until      media.PartID // of Subscribe with Edge: the first part that is not asked for; MSN 0: none
 	DeadlineMS int64
 	Reason     peerwire.Reason
 	Lost       string // "timeout", "closed", "slow", "connect-failed"
@@ -80,4 +81,7 @@ type Track struct {
 	PartMS int64
 	// From is the first part wanted; pushes of earlier ones are ignored.
 	From media.PartID
+	// Until, when its MSN is not 0, is where the first subscription of the feed
+	// ends: parents are expected to bring what follows.
+	Until media.PartID
 }

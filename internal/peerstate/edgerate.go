@@ -103,7 +103,7 @@ func (v *Viewer) edgeMS(t *track, p *part) int64 {
 func (v *Viewer) countFetching() {
 	v.fetching = 0
 	for _, t := range v.tracks {
-		for _, p := range t.parts {
+		for _, p := range t.open() {
 			for _, q := range p.Pending {
 				if q.From != Edge {
 					continue

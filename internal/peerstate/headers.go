@@ -76,7 +76,7 @@ func (v *Viewer) elect(t *track, now int64) {
 			x.Source = ""
 		}
 		for _, n := range v.neighbours {
-			if c := n.children[t.Number]; c != nil && c.slices.Has(s) {
+			if c := n.child(t.Number); c != nil && c.slices.Has(s) {
 				x.Children++
 			}
 		}

@@ -3,7 +3,6 @@ package peerstate
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"starling/internal/media"
 	"starling/internal/peerwire"
@@ -17,13 +16,14 @@ type neighbour struct {
 	mute       bool // it did not answer a probe
 	load       int  // chunks asked of it and outstanding
 	trust      Trust
-	children   map[uint8]*subscription // what it gets pushed, by track
-	skips      skips                   // what it is not to be pushed
-	headerless map[uint8]bool          // whether it was told to push a track without headers
+	children   []*subscription // what it gets pushed, one of each track
+	skips      skips           // what it is not to be pushed
+	headerless map[uint8]bool  // whether it was told to push a track without headers
 }
 
 // subscription is what one child gets of one track.
 type subscription struct {
+	track  uint8
 	slices peerwire.SliceMask
 	from   [peerwire.MaxSlices]media.PartID
 	order  [peerwire.MaxSlices]uint64 // when they were taken on, counted
@@ -33,15 +33,12 @@ type subscription struct {
 
 // subscribed gives the slices of the part that the neighbour is to be pushed.
 func (n *neighbour) subscribed(k Key) peerwire.SliceMask {
-	if n.children == nil {
-		return 0
-	}
-	c := n.children[k.Track]
+	c := n.child(k.Track)
 	if c == nil {
 		return 0
 	}
 	m := c.slices
-	for s := range c.from {
+	for s := 0; c.slices>>s != 0; s++ {
 		if m.Has(s) && before(k.ID, c.from[s]) {
 			m &^= 1 << s
 		}
@@ -49,27 +46,39 @@ func (n *neighbour) subscribed(k Key) peerwire.SliceMask {
 	return m
 }
 
+// child is what the neighbour gets of a track; nil when it never asked.
+func (n *neighbour) child(track uint8) *subscription {
+	for _, c := range n.children {
+		if c.track == track {
+			return c
+		}
+	}
+	return nil
+}
+
 // neighbours are few and in order of their ids, so that the same events give
 // the same actions.
-func (v *Viewer) find(id string) (int, bool) {
-	return slices.BinarySearchFunc(v.neighbours, id, func(n *neighbour, id string) int { return strings.Compare(n.id, id) })
-}
+func (v *Viewer) find(id string) (int, bool) { return slices.BinarySearch(v.ids, id) }
 
 // known finds a neighbour; nil when there is none of that id.
 func (v *Viewer) known(id string) *neighbour {
-	if i, ok := v.find(id); ok {
-		return v.neighbours[i]
+	for i, x := range v.ids { // few: faster than halving
+		if x == id {
+			return v.neighbours[i]
+		}
 	}
 	return nil
 }
 
 // neighbour finds or makes a neighbour.
 func (v *Viewer) neighbour(id string) *neighbour {
-	i, ok := v.find(id)
-	if !ok {
-		v.neighbours = slices.Insert(v.neighbours, i, &neighbour{id: id})
+	if n := v.known(id); n != nil {
+		return n
 	}
-	return v.neighbours[i]
+	i, _ := v.find(id)
+	n := &neighbour{id: id}
+	v.neighbours, v.ids = slices.Insert(v.neighbours, i, n), slices.Insert(v.ids, i, id)
+	return n
 }
 
 // NeighbourUp tells that the connection to a neighbour works in both
@@ -139,12 +148,21 @@ func (v *Viewer) leave(id string, now int64) {
 // forget drops what is held against neighbours that are gone once it is over,
 // so that a long session does not gather all that it ever met.
 func (v *Viewer) forget(now int64) {
-	v.neighbours = slices.DeleteFunc(v.neighbours, func(n *neighbour) bool {
-		return !n.up && !n.banned && n.children == nil && n.load == 0 && n.trust.clean(now)
-	})
+	for i := 0; i < len(v.neighbours); i++ {
+		if n := v.neighbours[i]; !n.up && !n.banned && n.children == nil && n.load == 0 && n.trust.clean(now) {
+			v.neighbours, v.ids = slices.Delete(v.neighbours, i, i+1), slices.Delete(v.ids, i, i+1)
+			i--
+		}
+	}
 	for _, t := range v.tracks {
 		for s := range t.slices {
+			if len(t.slices[s].avoid) == 0 {
+				continue
+			}
 			maps.DeleteFunc(t.slices[s].avoid, func(_ string, a avoided) bool { return now >= a.until })
+			if len(t.slices[s].avoid) == 0 {
+				t.slices[s].avoid = nil
+			}
 		}
 	}
 }
@@ -202,13 +220,12 @@ func (v *Viewer) Subscribed(id string, number uint8, mask peerwire.SliceMask, fr
 }
 
 func (n *neighbour) subscription(number uint8) *subscription {
-	if n.children == nil {
-		n.children = map[uint8]*subscription{}
+	c := n.child(number)
+	if c == nil {
+		c = &subscription{track: number}
+		n.children = append(n.children, c)
 	}
-	if n.children[number] == nil {
-		n.children[number] = &subscription{}
-	}
-	return n.children[number]
+	return c
 }
 
 // backlog sends what is already there of the parts that a new child wants.
@@ -255,8 +272,8 @@ func (v *Viewer) committed() int {
 
 func (v *Viewer) committedTo(n *neighbour) int {
 	sum := 0
-	for number, c := range n.children {
-		if t := v.track(number); t != nil {
+	for _, c := range n.children {
+		if t := v.track(c.track); t != nil {
 			sum += c.slices.Count() * v.cost(t)
 		}
 	}
@@ -273,8 +290,8 @@ func (v *Viewer) Committed(id string) int {
 
 // Unsubscribed tells that a neighbour wants slices no more.
 func (v *Viewer) Unsubscribed(id string, number uint8, mask peerwire.SliceMask) {
-	if n := v.known(id); n != nil && n.children[number] != nil {
-		n.children[number].slices &^= mask
+	if n := v.known(id); n != nil && n.child(number) != nil {
+		n.child(number).slices &^= mask
 		v.stale()
 	}
 }
@@ -314,14 +331,14 @@ func (v *Viewer) SetUplink(bits int) []Action {
 	v.uplink = bits
 	v.stale()
 	for v.committed() > v.uplink {
-		var last *neighbour
-		var number uint8
+		var last *subscription
+		id := ""
 		slice, newest := 0, uint64(0)
 		for _, n := range v.neighbours {
-			for k, c := range n.children {
+			for _, c := range n.children {
 				for s := range c.order {
-					if c.slices.Has(s) && c.order[s] > newest && v.track(k) != nil {
-						last, number, slice, newest = n, k, s, c.order[s]
+					if c.slices.Has(s) && c.order[s] > newest && v.track(c.track) != nil {
+						last, id, slice, newest = c, n.id, s, c.order[s]
 					}
 				}
 			}
@@ -329,8 +346,8 @@ func (v *Viewer) SetUplink(bits int) []Action {
 		if last == nil {
 			break
 		}
-		last.children[number].slices &^= 1 << slice
-		v.change(Action{Kind: Refuse, Peer: last.id, Key: Key{Track: number}, Slices: peerwire.SliceMask(0).With(slice), Reason: peerwire.ReasonBusy})
+		last.slices &^= 1 << slice
+		v.change(Action{Kind: Refuse, Peer: id, Key: Key{Track: last.track}, Slices: peerwire.SliceMask(0).With(slice), Reason: peerwire.ReasonBusy})
 	}
 	return v.out
 }

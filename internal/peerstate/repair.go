@@ -213,7 +213,7 @@ func (v *Viewer) RangeRefused(from string, k Key, first, count int, now int64) [
 // oldestMissing is the first part of which the slice is not wholly there, or
 // the part to come.
 func (t *track) oldestMissing(s int) media.PartID {
-	for _, p := range t.parts {
+	for _, p := range t.open() {
 		if !p.sliceHeld(t, s) {
 			return p.key.ID
 		}

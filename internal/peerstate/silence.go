@@ -56,7 +56,7 @@ func (v *Viewer) dueOf(id string, now int64) int64 {
 			if src.pushedAt != 0 && t.PartMS != 0 {
 				note(src.pushedAt + t.PartMS)
 			}
-			for _, p := range t.parts {
+			for _, p := range t.open() {
 				if p.delivered || before(p.key.ID, src.from) {
 					continue
 				}
@@ -78,7 +78,7 @@ func (v *Viewer) probe(now int64) (mute bool) {
 		if !n.up || n.banned || n.mute {
 			continue
 		}
-		if n.probe.RTT != 0 && n.probe.Ask(v.dueOf(n.id, now), now) {
+		if n.probe.RTT != 0 && n.probe.Heard < now-probeAfterMS && n.probe.Ask(v.dueOf(n.id, now), now) {
 			n.probe.Asked = now
 			v.emit(Action{Kind: Ping, Peer: n.id})
 		}
@@ -102,7 +102,7 @@ func (v *Viewer) silence(n *neighbour, now int64) {
 				if wait == 0 {
 					wait, report = n.trust.Strike(now)
 				}
-				src.avoid[n.id] = avoided{until: now + wait, leftAt: now}
+				src.shun(n.id, avoided{until: now + wait, leftAt: now})
 			}
 		}
 	}

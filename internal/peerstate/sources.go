@@ -12,11 +12,15 @@ type source struct {
 	parent, backup string // as assigned
 	id             string // who pushes it now
 	from           media.PartID
+	// until is where the feed's subscription ends, MSN 0 when it does not;
+	// awaitedAt is when the wait for a parent began.
+	until     media.PartID
+	awaitedAt int64
 	// old still pushes the parts before from, during a planned handover.
 	old      string
 	lag      int64
 	missed   int
-	avoid    map[string]avoided // who is not used for this slice
+	avoid    map[string]avoided // who is not used for this slice; nil: nobody
 	withheld bool               // it had announced one of the parts that it missed
 	damage   int                // parts that its source sent badly, as damaged counts
 	late     int64              // share of parts late, of One
@@ -36,6 +40,14 @@ type avoided struct {
 	leftAt int64 // when it was left as mute, 0 otherwise
 }
 
+// shun leaves a neighbour out for a while.
+func (src *source) shun(id string, a avoided) {
+	if src.avoid == nil {
+		src.avoid = map[string]avoided{}
+	}
+	src.avoid[id] = a
+}
+
 // blame leaves the source of a slice for a while, and for longer each time.
 func (v *Viewer) blame(src *source, now int64) {
 	n := v.known(src.id)
@@ -43,7 +55,7 @@ func (v *Viewer) blame(src *source, now int64) {
 		return
 	}
 	wait, report := n.trust.Strike(now)
-	src.avoid[src.id] = avoided{until: now + wait}
+	src.shun(src.id, avoided{until: now + wait})
 	if report {
 		v.emit(Action{Kind: ReportLost, Peer: n.id, Lost: LostSlow})
 	}
@@ -55,7 +67,7 @@ func (v *Viewer) depart(src *source, had bool, now int64) {
 	if had {
 		v.blame(src, now)
 	} else if v.usable(src, src.id, now) && src.id != Edge {
-		src.avoid[src.id] = avoided{until: now + refusedMS}
+		src.shun(src.id, avoided{until: now + refusedMS})
 	}
 }
 
@@ -71,10 +83,10 @@ func (v *Viewer) SetTracks(want []Track, now int64) []Action {
 		}
 		t := &track{Track: w, slices: make([]source, w.Slices)}
 		for s := range t.slices {
-			t.slices[s] = source{parent: Edge, backup: Edge, id: Edge, from: w.From, avoid: map[string]avoided{}}
+			t.slices[s] = source{parent: Edge, backup: Edge, id: Edge, from: w.From, until: w.Until}
 		}
 		keep = append(keep, t)
-		v.emit(Action{Kind: Subscribe, Peer: Edge, Key: Key{w.Number, w.From}, Slices: peerwire.AllSlices(w.Slices)})
+		v.emit(Action{Kind: Subscribe, Peer: Edge, Key: Key{w.Number, w.From}, Slices: peerwire.AllSlices(w.Slices), Until: w.Until})
 	}
 	for _, t := range v.tracks {
 		if slices.Contains(keep, t) {
@@ -107,7 +119,9 @@ func (v *Viewer) Assign(number uint8, assigned []SliceSource, now int64) []Actio
 			t.slices[s].parent, t.slices[s].backup = assigned[s].Parent, assigned[s].Backup
 		}
 	}
+	t.assigned = true
 	v.reconsider(t, now)
+	v.awaitParents(t, now)
 	return v.out
 }
 
@@ -181,7 +195,7 @@ func (v *Viewer) stranded(t *track, s int, now int64) *part {
 	if n := v.known(src.id); n != nil {
 		wait += 2 * n.probe.RTT
 	}
-	for _, p := range t.parts {
+	for _, p := range t.open() {
 		if now-max(p.SeenAt, src.hasty) >= wait && !before(p.key.ID, src.from) && !p.sliceHeld(t, s) {
 			return p
 		}
@@ -200,6 +214,10 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 	t.stale = true
 	if to == src.old { // still subscribed there
 		v.unsubscribe(t, s, src.id)
+		if from := src.until; to == Edge && from.MSN != 0 { // it has ended there
+			src.until = media.PartID{}
+			v.subscribe(t, s, Edge, from)
+		}
 		src.id, src.old, src.from, src.missed, src.damage = to, "", t.From, 0, 0
 		src.withheld, src.hasty = false, 0
 		src.movedAt, src.pushedAt = now, 0
@@ -212,6 +230,9 @@ func (v *Viewer) move(t *track, s int, to string, urgent bool, now int64) {
 		src.from = t.oldestMissing(s)
 	} else {
 		src.from, src.old = t.after(), src.id
+		if src.id == Edge && src.until.MSN != 0 {
+			src.from = src.until
+		}
 	}
 	src.id, src.missed, src.lag, src.damage, src.movedAt, src.pushedAt = to, 0, 0, 0, now, 0
 	src.withheld, src.hasty = false, 0
@@ -247,7 +268,7 @@ func (v *Viewer) switchSource(t *track, p *part, st Step, now int64) {
 // the new one's first has the slice.
 func (v *Viewer) finishHandover(t *track, s int) {
 	src := &t.slices[s]
-	if src.old != "" && !before(t.oldestMissing(s), src.from) {
+	if src.old != "" && !before(t.oldestMissing(s), src.from) && (src.until.MSN == 0 || t.reaches(src.from)) {
 		v.release(t, s)
 	}
 }
@@ -261,7 +282,11 @@ func (v *Viewer) release(t *track, s int) {
 }
 
 func (v *Viewer) subscribe(t *track, s int, to string, from media.PartID) {
-	v.change(Action{Kind: Subscribe, Peer: to, Key: Key{t.Number, from}, Slices: peerwire.SliceMask(0).With(s), Flags: v.headerFlags(t, to)})
+	a := Action{Kind: Subscribe, Peer: to, Key: Key{t.Number, from}, Slices: peerwire.SliceMask(0).With(s), Flags: v.headerFlags(t, to)}
+	if to == Edge {
+		a.Until = t.slices[s].until
+	}
+	v.change(a)
 }
 
 // tellHeld tells a new source which chunks of the slice are there already.
@@ -291,13 +316,16 @@ func (v *Viewer) unsubscribe(t *track, s int, from string) {
 	if from == "" || from != Edge && !v.neighbour(from).up {
 		return
 	}
+	if from == Edge {
+		t.slices[s].until = media.PartID{}
+	}
 	v.change(Action{Kind: Unsubscribe, Peer: from, Key: Key{Track: t.Number}, Slices: peerwire.SliceMask(0).With(s)})
 }
 
 // change merges subscriptions of several slices into one action.
 func (v *Viewer) change(a Action) {
 	for i := range v.out {
-		if b := &v.out[i]; b.Kind == a.Kind && b.Peer == a.Peer && b.Key == a.Key {
+		if b := &v.out[i]; b.Kind == a.Kind && b.Peer == a.Peer && b.Key == a.Key && b.Until == a.Until {
 			b.Slices |= a.Slices
 			b.Flags = a.Flags
 			return
@@ -323,7 +351,7 @@ func (v *Viewer) SubscriptionRefused(from string, number uint8, refused peerwire
 			src.old = ""
 			continue
 		}
-		src.avoid[from] = avoided{until: now + refusedMS}
+		src.shun(from, avoided{until: now + refusedMS})
 		v.move(t, s, v.backup(src, now), true, now)
 	}
 	v.elect(t, now)

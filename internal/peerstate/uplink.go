@@ -29,6 +29,12 @@ const (
 	// at once: then a home router's queue is full.
 	uplinkQueueMS = 100
 	uplinkFullMS  = 200
+	// uplinkLeastMS is by how much even the shortest round trip of such a window
+	// is longer, where uplinkSeveral neighbours or more are sent something: a queue
+	// stands, while neighbours whose machines are busy answer late now and then.
+	// Fewer give too few round trips to tell that from a queue that comes and goes.
+	uplinkLeastMS = 40
+	uplinkSeveral = 3
 	// uplinkLocalMS is the round trip below which a neighbour is on the same
 	// LAN: what goes there does not pass the line.
 	uplinkLocalMS = 3
@@ -63,7 +69,9 @@ type Uplink struct {
 
 	windowAt int64
 	behind   bool // the own download was late in this window
-	queued   int  // windows in a row with a queue
+	held     bool // the program was held up in it
+	heldAt   int64
+	queued   int // windows in a row with a queue
 
 	settleUntil, holdUntil int64
 	ceiling, ceilingUntil  int64
@@ -73,7 +81,7 @@ type Uplink struct {
 // uplinkLink is what one neighbour's channel shows.
 type uplinkLink struct {
 	base, baseAt int64 // least round trip; 0: unknown
-	rtt          int64 // longest of this window; 0: none yet
+	rtt, low     int64 // longest and shortest of this window; 0: none yet
 	pingAt       int64
 	awaited      bool  // that ping's answer
 	unpinged     int64 // bytes sent since then
@@ -157,12 +165,18 @@ func (u *Uplink) WantsPing(peer string, now int64) bool {
 func (u *Uplink) RoundTrip(peer string, rtt, now int64) {
 	l := u.link(peer)
 	l.awaited = false
+	if now-rtt < u.heldAt {
+		return // it took part of that time for want of us
+	}
 	rtt = max(rtt, 1)
 	for l.base != 0 && now-l.baseAt >= uplinkDriftMS {
 		l.base, l.baseAt = l.base+1, l.baseAt+uplinkDriftMS
 	}
 	if l.base == 0 || rtt <= l.base {
 		l.base, l.baseAt = rtt, now
+	}
+	if l.rtt == 0 || rtt < l.low {
+		l.low = rtt
 	}
 	l.rtt = max(l.rtt, rtt)
 }
@@ -173,6 +187,16 @@ func (u *Uplink) Gone(peer string) { delete(u.links, peer) }
 // Behind notes that this viewer's own download was late: then the upload must
 // not be what holds it back.
 func (u *Uplink) Behind() { u.behind = true }
+
+// HeldUp notes that this program did not run for a moment until now: its machine
+// is busy. Round trips of that time measure the machine and not the line, and an
+// answer that is not there yet may have waited for us.
+func (u *Uplink) HeldUp(now int64) {
+	u.held, u.heldAt = true, now
+	for _, l := range u.links {
+		l.rtt, l.awaited = 0, false
+	}
+}
 
 // Tick ends the window when its time has come, and reports whether the
 // estimate changed.
@@ -186,7 +210,7 @@ func (u *Uplink) Tick(now int64) bool {
 	if span < 5*uplinkWindowMS { // else the program was suspended: what it saw means nothing
 		u.judge(span, now)
 	}
-	u.behind = false
+	u.behind, u.held = false, false
 	for _, l := range u.links {
 		l.sent, l.rtt, l.first, l.least = 0, 0, l.buffered, l.buffered
 	}
@@ -197,6 +221,7 @@ func (u *Uplink) Tick(now int64) bool {
 type evidence struct {
 	carried  int64 // bit/s
 	delay    int64 // ms by queueing, of the better half of the neighbours
+	least    int64 // the same when it was shortest
 	standing bool  // that delay is of bytes that never left the send buffers
 	known    bool  // at least half of the neighbours have shown their round trip
 	active   int   // neighbours that were sent something
@@ -212,7 +237,7 @@ func (u *Uplink) collect(span, now int64) evidence {
 		}
 	}
 	var e evidence
-	var delays, buffers []int64
+	var delays, leasts, buffers []int64
 	seen := 0
 	for _, l := range u.links {
 		if !l.isActive() || !local && l.base != 0 && l.base < uplinkLocalMS {
@@ -224,28 +249,29 @@ func (u *Uplink) collect(span, now int64) evidence {
 		if l.rtt > 0 {
 			seen++
 		}
-		delay := l.delay(now)
 		wait := l.wait(drained, span)
-		delays, buffers = append(delays, max(delay, wait)), append(buffers, wait)
+		delay, least := l.delay(now)
+		delays, leasts, buffers = append(delays, max(delay, wait)), append(leasts, max(least, wait)), append(buffers, wait)
 	}
 	// The uplink is what all share: a queue that only the worse half sees is
 	// on their own side.
-	e.delay = lowerMedian(delays)
+	e.delay, e.least = lowerMedian(delays), lowerMedian(leasts)
 	e.standing = lowerMedian(buffers) >= uplinkQueueMS
 	e.known = 2*seen >= e.active
 	return e
 }
 
-// delay is by how much the round trip was longer than it need be. An answer
-// that does not come is as good as one that comes late.
-func (l *uplinkLink) delay(now int64) int64 {
+// delay is by how much the longest and the shortest round trip were longer than
+// they need be. An answer that does not come is as good as one that comes late.
+func (l *uplinkLink) delay(now int64) (longest, shortest int64) {
 	switch {
 	case l.rtt > 0:
-		return l.rtt - l.base
+		return l.rtt - l.base, l.low - l.base
 	case l.awaited && l.base != 0:
-		return max(now-l.pingAt-l.base, 0)
+		d := max(now-l.pingAt-l.base, 0)
+		return d, d
 	}
-	return 0
+	return 0, 0
 }
 
 func (l *uplinkLink) isActive() bool { return l.sent > 0 || l.buffered > 0 }
@@ -285,9 +311,10 @@ func (u *Uplink) judge(span, now int64) {
 		limit /= 2
 	}
 	switch {
+	case u.held && !e.known:
 	case now < u.settleUntil:
 		u.queued = 0
-	case e.delay >= limit:
+	case e.delay >= limit && (e.active < uplinkSeveral || e.least >= uplinkLeastMS):
 		if u.queued++; u.queued >= 2 || e.delay >= uplinkFullMS {
 			u.fall(e, now)
 		}

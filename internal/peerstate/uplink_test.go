@@ -3,6 +3,7 @@ package peerstate
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -19,11 +20,15 @@ type line struct {
 	bucket   *Bucket
 	u        *Uplink
 	waiting  []string         // a chunk for each, behind the bucket
-	held     map[string]int64 // bytes in the channels' send buffers
+	buffers  map[string]int64 // bytes in the channels' send buffers
 	queue    int64            // bytes in the router
 	pongs    []pong
 	told     int64
 	worst    int64 // longest queue in ms since the last look
+	// Until when this viewer's program, and each neighbour's, does not run.
+	held   int64
+	awayAt map[string]int64
+	ticked int64
 }
 
 type pong struct {
@@ -38,10 +43,11 @@ const (
 	// simRouter bytes fit in the router; what is beyond waits in the send buffers,
 	// since the associations' windows are full.
 	simRouter = 100_000
+	simLate   = 100 // ms without a tick: the program was held up
 )
 
 func newLine(rate, limit int64) *line {
-	l := &line{rate: rate, rtt: 40, u: NewUplink(limit, 0, 0), held: map[string]int64{}}
+	l := &line{rate: rate, rtt: 40, u: NewUplink(limit, 0, 0), buffers: map[string]int64{}, awayAt: map[string]int64{}}
 	l.bucket = NewBucket(int(l.u.Pace()), 0)
 	return l
 }
@@ -58,6 +64,10 @@ func (l *line) run(from, to int64, demand int) {
 				l.u.RoundTrip(fmt.Sprint("c", c), l.rtt, now) // at the connection's opening
 			}
 		}
+		l.queue = max(0, l.queue-l.rate*5/8000)
+		if now < l.held {
+			continue // not even what waits leaves: the association is the program's, too
+		}
 		if now%simPart < 5 {
 			for range 4 {
 				for c := range l.children {
@@ -65,19 +75,19 @@ func (l *line) run(from, to int64, demand int) {
 				}
 			}
 		}
-		l.queue = max(0, l.queue-l.rate*5/8000)
 		for len(l.waiting) > 0 && l.bucket.Take(simChunk, now) {
 			peer := l.waiting[0]
 			l.waiting = l.waiting[1:]
-			if l.held[peer] < LowWater {
-				l.held[peer] += simChunk
+			if l.buffers[peer] < LowWater {
+				l.buffers[peer] += simChunk
 				l.u.Sent(peer, simChunk)
 			}
 		}
 		l.drain()
 		for c := range l.children { // a tick
 			if peer := fmt.Sprint("c", c); now%25 == 0 && l.u.WantsPing(peer, now) {
-				rtt := l.rtt + (l.queue+l.held[peer])*8000/l.rate
+				rtt := l.rtt + (l.queue+l.buffers[peer])*8000/l.rate
+				rtt = max(rtt, l.awayAt[peer]-now)
 				l.pongs = append(l.pongs, pong{peer, now + rtt, rtt})
 			}
 		}
@@ -89,9 +99,13 @@ func (l *line) run(from, to int64, demand int) {
 			if p.at > now {
 				return false
 			}
-			l.u.RoundTrip(p.peer, p.rtt, now)
+			l.u.RoundTrip(p.peer, p.rtt+now-p.at, now) // as the program sees it
 			return true
 		})
+		if now-l.ticked > simLate {
+			l.u.HeldUp(now)
+		}
+		l.ticked = now
 		if l.u.Tick(now) {
 			l.bucket.SetRate(l.u.Pace(), now)
 		}
@@ -103,15 +117,15 @@ func (l *line) run(from, to int64, demand int) {
 func (l *line) drain() {
 	for moved := true; moved; {
 		moved = false
-		for _, p := range slices.Sorted(maps.Keys(l.held)) {
-			if l.held[p] > 0 && l.queue+simChunk <= simRouter {
-				l.held[p] -= simChunk
+		for _, p := range slices.Sorted(maps.Keys(l.buffers)) {
+			if l.buffers[p] > 0 && l.queue+simChunk <= simRouter {
+				l.buffers[p] -= simChunk
 				l.queue += simChunk
 				moved = true
 			}
 		}
 	}
-	for p, n := range l.held {
+	for p, n := range l.buffers {
 		l.u.Buffered(p, n)
 	}
 }
@@ -168,6 +182,50 @@ func TestUplinkFollowsTheLine(t *testing.T) {
 	l.run(45_000, 150_000, 40)
 	if l.u.Rate() < 10_000_000 {
 		t.Errorf("the line recovered, the estimate is %d", l.u.Rate())
+	}
+}
+
+// While this machine and those of the neighbours are busy, round trips grow by
+// hundreds of ms and no queue is anywhere. Twenty seconds after that the viewer
+// carries its children as before.
+func TestUplinkOutlivesABusyMachine(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		demand     int
+		own, other bool
+	}{{"this machine", 7, true, false}, {"the neighbours'", 7, false, true}, {"all", 7, true, true}, {"this machine, of two children", 2, true, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLine(20_000_000, 8_000_000)
+			l.run(0, 15_000, c.demand)
+			before, carried := l.u.Rate(), l.children
+			if carried != c.demand {
+				t.Fatalf("%d children before, of an estimate of %d", carried, before)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			var next [8]int64 // when each machine is held up again, this one the last
+			for now := int64(15_000); now < 35_000; now += 5 {
+				for i := range next {
+					if now < next[i] || i < 7 && !c.other || i == 7 && !c.own {
+						continue
+					}
+					until := now + 200 + rng.Int64N(300)
+					next[i] = until + 100 + rng.Int64N(800)
+					if i == 7 {
+						l.held = until
+					} else {
+						l.awayAt[fmt.Sprint("c", i)] = until
+					}
+				}
+				l.run(now, now+5, c.demand)
+			}
+			if c.own && l.u.Rate() < before {
+				t.Errorf("before %d, after the noise %d", before, l.u.Rate())
+			}
+			l.run(35_000, 55_000, c.demand)
+			if l.children != carried || l.u.Rate() < before*3/4 {
+				t.Errorf("20 s later %d children of %d, an estimate of %d of %d", l.children, carried, l.u.Rate(), before)
+			}
+		})
 	}
 }
 

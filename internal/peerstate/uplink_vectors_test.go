@@ -27,6 +27,7 @@ type (
 		At     int64           `json:"at"`
 		Links  []uplinkChannel `json:"links"`
 		Behind bool            `json:"behind"`
+		Held   bool            `json:"held"`
 		Gone   string          `json:"gone"`
 		Pings  []string        `json:"pings"` // neighbours whose round trip is wanted then
 		Rate   int64           `json:"rate"`
@@ -65,6 +66,9 @@ func (c *uplinkCase) play(check func(i int, s *uplinkStep, pings []string, u *Up
 		if s.Gone != "" {
 			u.Gone(s.Gone)
 		}
+		if s.Held {
+			u.HeldUp(s.At)
+		}
 		u.Tick(s.At)
 		check(i, s, pings, u)
 	}
@@ -82,13 +86,23 @@ func makeUplinkCases() []uplinkCase {
 		}
 		return out
 	}
+	one, two, three := []string{"a"}, []string{"a", "b"}, []string{"a", "b", "c"}
 	behind := steady(4_000, 8_000, []string{"a"}, 60_000, 0, 100)
 	for i := range behind {
 		behind[i].Behind = true
 	}
+	// Round trips of half a second because the program is held up every second,
+	// until 9 s.
+	busy := slices.Concat(steady(4_000, 9_000, two, 60_000, 0, 540), steady(9_000, 12_000, two, 60_000, 0, 40))
+	for i := 0; i < 10; i += 2 {
+		busy[i].Held = true
+	}
+	busyLine := steady(4_000, 9_000, two, 60_000, 0, 240)
+	for i := range busyLine {
+		busyLine[i].Held = i%4 == 0
+	}
 	gone := steady(6_000, 9_000, []string{"a", "b"}, 60_000, 0, 40)
 	gone[0].Gone = "c"
-	one, two, three := []string{"a"}, []string{"a", "b"}, []string{"a", "b", "c"}
 	return []uplinkCase{
 		{Name: "grows by half a window, as far as what is carried supports it", Limit: 8_000_000, Steps: steady(0, 12_000, two, 60_000, 0, 40)},
 		{Name: "no upload is no upload", Limit: 0, Steps: steady(0, 3_000, one, 60_000, 0, 40)},
@@ -105,9 +119,27 @@ func makeUplinkCases() []uplinkCase {
 		{Name: "without a round trip nothing grows", Limit: 8_000_000, Steps: steady(0, 4_000, two, 60_000, 0, 0)},
 		{Name: "idle after a fall: nearer to the start", Limit: 8_000_000,
 			Steps: slices.Concat(steady(0, 2_000, one, 20_000, 0, 40), steady(2_000, 6_000, one, 20_000, 0, 300), idle(6_000, 90_000))},
+		{Name: "what is measured while the program is held up is no evidence", Limit: 8_000_000, Steps: slices.Concat(steady(0, 4_000, two, 60_000, 0, 40), busy)},
+		{Name: "a queue that shows between two hold-ups is one", Limit: 8_000_000, Steps: slices.Concat(steady(0, 4_000, two, 60_000, 0, 40), busyLine)},
+		{Name: "three busy neighbours answer late now and then: no queue stands", Limit: 8_000_000,
+			Steps: slices.Concat(steady(0, 4_000, three, 60_000, 0, 40), unsteady(4_000, 9_000, three))},
+		{Name: "of two neighbours that is taken for a queue", Limit: 8_000_000,
+			Steps: slices.Concat(steady(0, 4_000, two, 60_000, 0, 40), unsteady(4_000, 9_000, two))},
 		{Name: "a pause of the program is no evidence", Limit: 8_000_000,
 			Steps: slices.Concat(steady(0, 1_000, one, 60_000, 0, 40), steady(9_000, 12_000, one, 60_000, 0, 40))},
 	}
+}
+
+// unsteady has one long and one short round trip in each window.
+func unsteady(from, to int64, peers []string) (out []uplinkStep) {
+	for at := from; at < to; at += 500 {
+		s := uplinkStep{At: at, Links: []uplinkChannel{}, Pings: []string{}}
+		for _, p := range peers {
+			s.Links = append(s.Links, uplinkChannel{p, 60_000, 0, 40 + at%1000/4})
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func idle(from, to int64) (out []uplinkStep) {
@@ -134,7 +166,7 @@ func mixedLocal(from, to int64) (out []uplinkStep) {
 func TestUplinkVectors(t *testing.T) {
 	if *update {
 		v := uplinkVectors{About: "At each step, for every link in order: sent bytes are given to its channel, then it holds buffered bytes, then a round trip of rtt ms ends (0: none), then it is asked whether a ping is wanted. " +
-			"behind: the own download is late. gone: that neighbour goes. Then the tick; rate and pace are bit/s after it. All times are ms; divisions round down.", Cases: makeUplinkCases()}
+			"behind: the own download is late. gone: that neighbour goes. held: the program did not run until then. Then the tick; rate and pace are bit/s after it. All times are ms; divisions round down.", Cases: makeUplinkCases()}
 		for i := range v.Cases {
 			v.Cases[i].play(func(j int, s *uplinkStep, pings []string, u *Uplink) {
 				s.Pings, s.Rate, s.Pace = pings, u.Rate(), u.Pace()

@@ -16,9 +16,11 @@ type Viewer struct {
 	uplink     int // bit/s for children
 	tracks     []*track
 	neighbours []*neighbour // by id
+	ids        []string     // theirs, in the same order
 	edgeDown   bool         // the feed is known to fail
 	strain     Strain
 	retreat    Retreat
+	starved    bool // this program lacks time
 	fairness   Fairness
 	edge       EdgeRate
 	fetching   int    // bytes that the edge was asked for and has not brought
@@ -33,11 +35,14 @@ type track struct {
 	Track
 	slices []source
 	parts  []*part
+	whole  int          // of parts, how many from the first on are delivered
+	keep   int64        // nothing is to be retired before that time
 	floor  media.PartID // parts before it are over
 	// Who sends the headers; empty: every source.
 	headers      string
 	headerMisses int
 	stale        bool // the choice of the header source is to be looked at
+	assigned     bool // the tracker has named sources
 }
 
 // part is a part that is being received or held for others.
@@ -83,11 +88,23 @@ func (v *Viewer) track(n uint8) *track {
 
 // part finds a part; nil when it is unknown or over.
 func (t *track) part(id media.PartID) *part {
-	i, ok := slices.BinarySearchFunc(t.parts, id, func(p *part, id media.PartID) int { return p.key.ID.Compare(id) })
+	i, ok := t.find(id)
 	if !ok {
 		return nil
 	}
 	return t.parts[i]
+}
+
+// find gives the place of a part, mostly one of the last.
+func (t *track) find(id media.PartID) (at int, ok bool) {
+	for i := len(t.parts) - 1; i >= 0; i-- {
+		if p := t.parts[i].key.ID; p == id {
+			return i, true
+		} else if before(p, id) {
+			return i + 1, false
+		}
+	}
+	return 0, false
 }
 
 // after is an id that no known part reaches: the next one to begin.
@@ -99,7 +116,7 @@ func (t *track) after() media.PartID {
 	return media.PartID{MSN: id.MSN, Index: id.Index + 1}
 }
 
-func before(a, b media.PartID) bool { return a.Compare(b) < 0 }
+func before(a, b media.PartID) bool { return a.MSN < b.MSN || a.MSN == b.MSN && a.Index < b.Index }
 
 func maxID(a, b media.PartID) media.PartID {
 	if before(a, b) {
@@ -121,10 +138,10 @@ func (v *Viewer) ensure(k Key, deadline, now int64) *part {
 	if t == nil || k.ID.Compare(t.From) < 0 || k.ID.Compare(t.floor) < 0 {
 		return nil
 	}
-	i, ok := slices.BinarySearchFunc(t.parts, k.ID, func(p *part, id media.PartID) int { return p.key.ID.Compare(id) })
+	i, ok := t.find(k.ID)
 	if ok {
 		if deadline != 0 {
-			t.parts[i].Deadline = deadline
+			t.parts[i].Deadline, t.keep = deadline, min(t.keep, deadline)
 		}
 		return t.parts[i]
 	}
@@ -136,7 +153,17 @@ func (v *Viewer) ensure(k Key, deadline, now int64) *part {
 		p.Slices[s].Since = now
 	}
 	t.parts = slices.Insert(t.parts, i, p)
+	t.whole, t.keep = min(t.whole, i), min(t.keep, deadline)
 	return p
+}
+
+// open gives the parts from the first on that is not delivered: those before it
+// are held for others, and ask for nothing.
+func (t *track) open() []*part {
+	for t.whole < len(t.parts) && t.parts[t.whole].delivered {
+		t.whole++
+	}
+	return t.parts[t.whole:]
 }
 
 // Header tells that the part's header came from a neighbour or the edge and
@@ -152,7 +179,7 @@ func (v *Viewer) Header(k Key, chunks int, from string, deadline, now int64) []A
 	p.Neighbours = slices.DeleteFunc(p.Neighbours, func(h Holder) bool { return h.Has.Len() != chunks })
 	for _, n := range v.neighbours {
 		// A header that had to be asked for is late: then nobody waits for another.
-		if n.id != from && n.subscribed(k) != 0 && (p.wanted || !n.children[k.Track].headerless) && !n.skips.has(k, 0, chunks) {
+		if n.id != from && n.subscribed(k) != 0 && (p.wanted || !n.child(k.Track).headerless) && !n.skips.has(k, 0, chunks) {
 			v.emit(Action{Kind: ForwardHeader, Peer: n.id, Key: k})
 		}
 	}
@@ -204,7 +231,9 @@ func (v *Viewer) noteSource(t *track, p *part, s int, from string, fresh bool, n
 		if src.pushedAt == 0 || before(src.pushedID, p.key.ID) {
 			src.pushedAt, src.pushedID = now, p.key.ID
 		}
-		v.release(t, s)
+		if src.until.MSN == 0 { // else the feed may still be on the way with what is before
+			v.release(t, s)
+		}
 	}
 	if !fresh {
 		return
@@ -297,7 +326,8 @@ func (v *Viewer) Tick(now int64) []Action {
 	}
 	v.countFetching()
 	for _, t := range v.tracks {
-		for _, p := range t.parts {
+		v.awaitParents(t, now)
+		for _, p := range t.open() {
 			if !p.delivered {
 				v.want(p, now)
 				v.repair(t, p, now)
@@ -315,6 +345,9 @@ func (v *Viewer) Tick(now int64) []Action {
 
 // retire forgets parts whose use for this viewer and its neighbours is over.
 func (v *Viewer) retire(t *track, now int64) {
+	if now < t.keep {
+		return
+	}
 	n := 0
 	for n < len(t.parts) && now-t.parts[n].Deadline >= v.rules.UsefulMS {
 		p := t.parts[n]
@@ -330,6 +363,10 @@ func (v *Viewer) retire(t *track, now int64) {
 		n++
 	}
 	t.parts = slices.Delete(t.parts, 0, n)
+	t.whole = max(t.whole-n, 0)
+	if len(t.parts) > 0 {
+		t.keep = t.parts[0].Deadline + v.rules.UsefulMS
+	}
 }
 
 // bad bans the sender of wrong bytes. The edge is not a peer: its bytes are

@@ -33,7 +33,12 @@ func Append(dst []byte, f Frame) []byte {
 		if f.Flags == 0 { // what version 1 began with
 			return dst
 		}
-		return quicvarint.Append(dst, uint64(f.Flags))
+		dst = quicvarint.Append(dst, uint64(f.Flags))
+		if f.Flags&Ends == 0 {
+			return dst
+		}
+		dst = quicvarint.Append(dst, f.Until.MSN)
+		return quicvarint.Append(dst, f.Until.Index)
 	case Unsubscribe:
 		dst = append(dst, byte(TypeUnsubscribe))
 		dst = quicvarint.Append(dst, uint64(f.Track))
@@ -110,6 +115,9 @@ func Parse(b []byte) (Frame, error) {
 		s := Subscribe{Track: r.track(), Slices: r.mask(), Part: r.part()}
 		if r.Len() > 0 {
 			s.Flags = SubscribeFlags(r.Varint())
+		}
+		if s.Flags&Ends != 0 {
+			s.Until = r.part()
 		}
 		f = s
 	case TypeUnsubscribe:

@@ -42,6 +42,19 @@ func TestEveryTruncationIsRejected(t *testing.T) {
 	}
 }
 
+func TestSubscribeWithAnEnd(t *testing.T) {
+	want := Subscribe{Track: 1, Slices: 6, Part: media.PartID{MSN: 7, Index: 2}, Flags: Ends, Until: media.PartID{MSN: 7, Index: 5}}
+	b := Append(nil, want)
+	if got, err := Parse(b); err != nil || got != want {
+		t.Fatalf("parsed as %#v, %v", got, err)
+	}
+	for n := len(b) - 2; n < len(b); n++ {
+		if f, err := Parse(b[:n]); !errors.Is(err, ErrFrame) {
+			t.Fatalf("cut to %d of %d bytes gave %#v, %v", n, len(b), f, err)
+		}
+	}
+}
+
 func rest(f Frame) []byte {
 	switch f := f.(type) {
 	case Header:
@@ -89,6 +102,7 @@ func FuzzParse(f *testing.F) {
 	for _, v := range invalidFrames() {
 		f.Add(v.b)
 	}
+	f.Add(Append(nil, Subscribe{Track: 1, Slices: 6, Flags: Ends | NoHeaders, Until: media.PartID{MSN: 7, Index: 5}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fr, err := Parse(b)
 		if err != nil {

@@ -128,6 +128,7 @@ type Subscribe struct {
 	Slices SliceMask
 	Part   media.PartID
 	Flags  SubscribeFlags // left out on the wire when 0
+	Until  media.PartID   // with Ends: the first part that is not wanted any more
 }
 
 // SubscribeFlags are options of a Subscribe; they hold for the whole track
@@ -136,6 +137,11 @@ type SubscribeFlags uint64
 
 // NoHeaders asks for the chunks alone: the headers come from another parent.
 const NoHeaders SubscribeFlags = 1
+
+// Ends says that Until is there: the slices are wanted of the parts before it
+// alone, as the feed of a viewer is that waits for its parents. The headers go
+// on. Bit 1 is left unused.
+const Ends SubscribeFlags = 4
 
 // Unsubscribe ends the pushing of slices.
 type Unsubscribe struct {

@@ -1,6 +1,9 @@
 package signal
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -38,6 +41,15 @@ const (
 	minPwd, maxPwd     = 22, 80
 )
 
+// Fields after the fingerprint: u8 kind, u8 length, bytes. Unknown kinds are
+// ignored.
+const (
+	fieldInit = 1 // the SCTP INIT chunk
+	// An INIT chunk has at least its header and fixed fields; what comes with
+	// them are a few parameters.
+	minInit, maxInit = 20, 48
+)
+
 // Description is what remains of a session description for two negotiated data
 // channels.
 type Description struct {
@@ -45,6 +57,19 @@ type Description struct {
 	Ufrag       string // ICE username fragment
 	Pwd         string // ICE password
 	Fingerprint [32]byte
+	// Init is the SCTP INIT chunk that both sides use in place of the SCTP
+	// handshake when both sent one (draft-hancke-tsvwg-snap); nil without.
+	Init []byte
+}
+
+// isInit reports whether b is one whole INIT chunk (RFC 9260 section 3.3.2) of
+// a size that is carried.
+func isInit(b []byte) bool {
+	if len(b) < minInit || len(b) > maxInit || b[0] != 1 {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(b[2:]))
+	return n == len(b) || (n+3)&^3 == len(b) // padded
 }
 
 // validate checks the fields that are written into SDP text: a stray line
@@ -87,11 +112,15 @@ func (d *Description) Encode() (string, error) {
 	b = append(b, d.Pwd...)
 	b = append(b, algorithmSHA256)
 	b = append(b, d.Fingerprint[:]...)
+	if isInit(d.Init) && encoding.EncodedLen(len(b)+2+len(d.Init)) <= MaxText {
+		b = append(append(b, fieldInit, byte(len(d.Init))), d.Init...)
+	}
 	return encoding.EncodeToString(b), nil
 }
 
 // ParseDescription decodes the text of a squeezed description. Bytes after the
-// fingerprint are ignored: they are room for later versions.
+// fingerprint that are no known field are ignored: they are room for later
+// versions.
 func ParseDescription(s string) (*Description, error) {
 	if len(s) > MaxText {
 		return nil, fmt.Errorf("%w: %d characters", ErrDescription, len(s))
@@ -117,10 +146,26 @@ func ParseDescription(s string) (*Description, error) {
 	}
 	copy(d.Fingerprint[:], rest[1:])
 	d.Ufrag, d.Pwd = string(ufrag), string(pwd)
+	d.Init = initOf(rest[1+len(d.Fingerprint):])
 	if err := d.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDescription, err)
 	}
 	return d, nil
+}
+
+// initOf finds the INIT chunk among the fields after the fingerprint.
+func initOf(fields []byte) []byte {
+	for len(fields) > 0 {
+		field, rest, ok := lengthPrefixed(fields[1:])
+		if !ok {
+			return nil
+		}
+		if fields[0] == fieldInit && isInit(field) {
+			return bytes.Clone(field)
+		}
+		fields = rest
+	}
+	return nil
 }
 
 func lengthPrefixed(b []byte) (field, rest []byte, ok bool) {
@@ -160,6 +205,10 @@ func ParseSDP(sdp string) (*Description, error) {
 			d.Pwd = value
 		case "setup":
 			setup = value
+		case "sctp-init":
+			if b, err := base64.StdEncoding.DecodeString(value); err == nil && isInit(b) {
+				d.Init = b // without it the channels open as well, a little later
+			}
 		case "fingerprint":
 			if hash, hexed, _ := strings.Cut(value, " "); strings.EqualFold(hash, "sha-256") {
 				fingerprint = hexed
@@ -201,6 +250,9 @@ func (d *Description) SDP() string {
 		fmt.Fprintf(&b, "%02X", c)
 	}
 	fmt.Fprintf(&b, "\r\na=setup:%s\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n", d.Setup)
+	if d.Init != nil {
+		fmt.Fprintf(&b, "a=sctp-init:%s\r\n", base64.StdEncoding.EncodeToString(d.Init))
+	}
 	return b.String()
 }
 

@@ -11,6 +11,11 @@ func FuzzExpand(f *testing.F) {
 		f.Add(s)
 	}
 	f.Add("AQ")
+	withInit, err := described(initChunk).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(withInit)
 	f.Fuzz(func(t *testing.T, s string) {
 		sdp, err := Expand(s)
 		if err != nil {
@@ -30,6 +35,7 @@ func FuzzSqueeze(f *testing.F) {
 	for _, name := range sdpNames {
 		f.Add(readSDP(f, name))
 	}
+	f.Add(described(initChunk).SDP())
 	f.Fuzz(func(t *testing.T, sdp string) {
 		s, err := Squeeze(sdp)
 		if err != nil {

@@ -20,9 +20,10 @@ type side struct {
 	candidates chan string // squeezed, then closed
 }
 
-func newSide(t *testing.T) *side {
+func newSide(t *testing.T, snap bool) *side {
 	t.Helper()
 	var s webrtc.SettingEngine
+	s.EnableSctpSnap(snap)
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(s)).NewPeerConnection(webrtc.Configuration{})
@@ -104,13 +105,30 @@ func (s *side) take(t *testing.T, from *side) {
 }
 
 // Two peers that have told each other nothing but squeezed forms open both
-// channels and exchange a message on each.
+// channels and exchange a message on each, also when one of them or both send
+// their INIT chunk along.
 func TestPionConnectsThroughSqueezedForms(t *testing.T) {
-	child, parent := newSide(t), newSide(t)
+	for name, c := range map[string]struct{ child, parent bool }{
+		"with the handshake of SCTP": {}, "only the child sends INIT": {child: true}, "only the parent could": {parent: true}, "both send INIT": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connectSides(t, newSide(t, c.child), newSide(t, c.parent), c.child, c.child && c.parent)
+		})
+	}
+}
+
+// connectSides checks, too, which of the descriptions have an INIT chunk.
+func connectSides(t *testing.T, child, parent *side, offered, answered bool) {
+	carries := func(what, squeezed string, want bool) string {
+		if d, err := ParseDescription(squeezed); err != nil || (d.Init != nil) != want {
+			t.Fatalf("%s: INIT %x, want one: %v; %v", what, d.Init, want, err)
+		}
+		return squeezed
+	}
 	offer, err := child.pc.CreateOffer(nil)
-	parent.accept(t, webrtc.SDPTypeOffer, child.describe(t, offer, err))
+	parent.accept(t, webrtc.SDPTypeOffer, carries("offer", child.describe(t, offer, err), offered))
 	answer, err := parent.pc.CreateAnswer(nil)
-	child.accept(t, webrtc.SDPTypeAnswer, parent.describe(t, answer, err))
+	child.accept(t, webrtc.SDPTypeAnswer, carries("answer", parent.describe(t, answer, err), answered))
 	child.take(t, parent)
 	parent.take(t, child)
 

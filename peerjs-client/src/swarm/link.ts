@@ -127,7 +127,7 @@ export abstract class Link {
     // The page was suspended: it is not the other side that was silent.
     if (now - this.tickAt > QUIET_MS) this.heardAt = Math.max(this.heardAt, now - QUIET_MS);
     this.tickAt = now;
-    if (this.phase === 'connecting') {
+    if (this.phase === 'connecting' || !this.isGreeted) {
       if (now - this.createdAt >= CONNECT_TIMEOUT_MS) this.end('connect-failed', `not connected after ${CONNECT_TIMEOUT_MS} ms`);
       return;
     }
@@ -136,10 +136,14 @@ export abstract class Link {
     else if (now - this.pingAt >= (quiet >= QUIET_MS ? QUIET_MS : MEASURE_MS)) this.ping(now);
   }
 
-  /** The carrier opened: says HELLO. */
+  /** The carrier opened: says HELLO. What is wanted follows at once, since the other side's HELLO may be a round trip later. */
   protected opened(): void {
+    if (this.phase !== 'connecting') return;
     this.send({ type: 'hello', version: PEER_VERSION, features: 0, id: this.context.selfId, stream: this.context.stream });
-    this.checkReady();
+    this.phase = 'ready';
+    this.connectMs = this.context.clock.now() - this.createdAt;
+    if (this.isGreeted) this.ping(this.context.clock.now());
+    this.context.events.onReady(this);
   }
 
   /** Takes a message off the carrier. */
@@ -159,7 +163,7 @@ export abstract class Link {
 
   /** The carrier closed or failed. */
   protected dropped(why: string): void {
-    this.end(this.phase === 'connecting' ? 'connect-failed' : 'closed', why);
+    this.end(this.isGreeted ? 'closed' : 'connect-failed', why);
   }
 
   /** Whether the carrier takes messages. */
@@ -202,17 +206,8 @@ export abstract class Link {
     else if (id !== this.id) this.refuse(Reason.protocol, 'another id than the tracker gave');
     else {
       this.isGreeted = true;
-      this.checkReady();
+      if (this.phase === 'ready') this.ping(this.context.clock.now());
     }
-  }
-
-  private checkReady(): void {
-    if (this.phase !== 'connecting' || !this.isGreeted || !this.isOpen()) return;
-    this.phase = 'ready';
-    const now = this.context.clock.now();
-    this.connectMs = now - this.createdAt;
-    this.ping(now);
-    this.context.events.onReady(this);
   }
 
   private ping(now: number): void {

@@ -67,6 +67,22 @@ describe('the uplink of a page', () => {
     expect(store.items.size).toBe(0);
   });
 
+  it('takes no slow answer for a queue when the page itself was slow', () => {
+    const run = (step: number): number => {
+      const { keeper: k } = keeper(undefined);
+      const a = new Channel('a');
+      carry(k, [a], 0, 5_000, 15_000);
+      for (let now = 5_000; now < 9_000; now += step) {
+        a.sentBytes += 15_000;
+        const { probes } = a;
+        k.tick(now, asLinks([a]), 0);
+        if (a.probes > probes) k.roundTrip(a as unknown as Link, 340, now + 20);
+      }
+      return k.rate;
+    };
+    expect(run(50)).toBeLessThan(run(300));
+  });
+
   it('counts a neighbour that came back from 0', () => {
     const { keeper: k } = keeper(undefined);
     const long = new Channel('a');

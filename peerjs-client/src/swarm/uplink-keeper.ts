@@ -4,6 +4,8 @@ import { recallUplink, rememberUplink, type UplinkStore } from './uplink-memory.
 
 /** The tracker is told between two beacons at most so often. */
 const NEWS_MS = 1_000;
+/** A tick that comes so long after the one before shows that the page was held up. */
+const LATE_MS = 150;
 /** A session shorter than this has seen too little to be remembered. */
 const REMEMBER_MS = 30_000;
 
@@ -27,12 +29,13 @@ export class UplinkKeeper {
   private told: number;
   private toldAt: number;
   private stalls = 0;
+  private tickedAt: number;
   private remembered = 0;
 
   constructor(private readonly o: UplinkKeeperOptions) {
     this.uplink = new Uplink(o.limit, recallUplink(o.store, o.wallClock()), o.now);
     this.told = this.uplink.rate;
-    this.toldAt = o.now;
+    this.toldAt = this.tickedAt = o.now;
   }
 
   /** bit/s, for the tracker. */
@@ -51,6 +54,8 @@ export class UplinkKeeper {
 
   /** To be called many times a second with the links that are ready. `stalls` is how often playback has stalled so far. */
   tick(now: number, links: readonly Link[], stalls: number): void {
+    if (now - this.tickedAt > LATE_MS) this.uplink.heldUp(now);
+    this.tickedAt = now;
     for (const link of links) {
       const sent = link.sentBytes - (this.sentBytes.get(link.id) ?? 0);
       this.sentBytes.set(link.id, link.sentBytes);

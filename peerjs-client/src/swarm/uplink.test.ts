@@ -7,6 +7,7 @@ interface Step {
   readonly links: readonly { readonly peer: string; readonly sent: number; readonly buffered: number; readonly rtt: number }[];
   readonly behind: boolean;
   readonly gone: string;
+  readonly held: boolean;
   readonly pings: readonly string[];
   readonly rate: number;
   readonly pace: number;
@@ -29,6 +30,7 @@ describe('Uplink', () => {
       }
       if (s.behind) u.behind();
       if (s.gone !== '') u.gone(s.gone);
+      if (s.held) u.heldUp(s.at);
       u.tick(s.at);
       expect({ at: s.at, pings, rate: u.rate, pace: u.pace }).toEqual({ at: s.at, pings: s.pings, rate: s.rate, pace: s.pace });
     }

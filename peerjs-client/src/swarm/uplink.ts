@@ -12,6 +12,8 @@ const CALM_MS = 50;
 const FAST_MS = 30;
 const QUEUE_MS = 100;
 const FULL_MS = 200;
+const LEAST_MS = 40;
+const SEVERAL = 3;
 const LOCAL_MS = 3;
 const DRIFT_MS = 5_000;
 const SETTLE_MS = 3_000;
@@ -25,8 +27,9 @@ interface Channel {
   /** Least round trip and since when it stands; 0: unknown. */
   base: number;
   baseAt: number;
-  /** Longest of this window; 0: none yet. */
+  /** Longest and shortest of this window; 0: none yet. */
   rtt: number;
+  low: number;
   pingAt: number;
   isAwaited: boolean;
   unpinged: number;
@@ -41,6 +44,8 @@ interface Channel {
 interface Evidence {
   readonly carried: number;
   readonly delay: number;
+  /** The same by the shortest round trips. */
+  readonly least: number;
   readonly isStanding: boolean;
   readonly isKnown: boolean;
   readonly active: number;
@@ -58,6 +63,8 @@ export class Uplink {
   private isEvident = false;
   private readonly channels = new Map<string, Channel>();
   private isBehind = false;
+  private isHeld = false;
+  private heldAt = 0;
   private queued = 0;
   private settleUntil = 0;
   private holdUntil = 0;
@@ -121,6 +128,7 @@ export class Uplink {
     const c = this.channel(peer);
     const rtt = Math.max(Math.trunc(ms), 1);
     c.isAwaited = false;
+    if (now - ms < this.heldAt) return; // it took part of that time for want of us
     while (c.base !== 0 && now - c.baseAt >= DRIFT_MS) {
       c.base++;
       c.baseAt += DRIFT_MS;
@@ -129,6 +137,7 @@ export class Uplink {
       c.base = rtt;
       c.baseAt = now;
     }
+    c.low = c.rtt === 0 ? rtt : Math.min(c.low, rtt);
     c.rtt = Math.max(c.rtt, rtt);
   }
 
@@ -142,6 +151,19 @@ export class Uplink {
     this.isBehind = true;
   }
 
+  /**
+   * This page did not run for a moment until now: its machine is busy, or it is in the background. Round trips of that
+   * time measure that and not the line, and an answer that is not there yet may have waited for us.
+   */
+  heldUp(now: number): void {
+    this.isHeld = true;
+    this.heldAt = now;
+    for (const c of this.channels.values()) {
+      c.rtt = 0;
+      c.isAwaited = false;
+    }
+  }
+
   /** Ends the window when its time has come. @returns whether the estimate changed. */
   tick(now: number): boolean {
     const span = now - this.windowAt;
@@ -149,7 +171,7 @@ export class Uplink {
     this.windowAt = now;
     const old = this.estimate;
     if (span < 5 * WINDOW_MS) this.judge(span, now); // else the page was suspended: what it saw means nothing
-    this.isBehind = false;
+    this.isBehind = this.isHeld = false;
     for (const c of this.channels.values()) {
       c.sent = c.rtt = 0;
       c.first = c.least = c.buffered;
@@ -160,7 +182,7 @@ export class Uplink {
   private channel(peer: string): Channel {
     let c = this.channels.get(peer);
     if (c === undefined) {
-      c = { base: 0, baseAt: 0, rtt: 0, pingAt: 0, isAwaited: false, unpinged: 0, sent: 0, first: 0, buffered: 0, least: 0 };
+      c = { base: 0, baseAt: 0, rtt: 0, low: 0, pingAt: 0, isAwaited: false, unpinged: 0, sent: 0, first: 0, buffered: 0, least: 0 };
       this.channels.set(peer, c);
     }
     return c;
@@ -174,9 +196,10 @@ export class Uplink {
       return;
     }
     this.idleSince = now;
+    if (this.isHeld && !e.isKnown) return;
     if (now < this.settleUntil) {
       this.queued = 0;
-    } else if (e.delay >= (this.isBehind ? QUEUE_MS / 2 : QUEUE_MS)) {
+    } else if (e.delay >= (this.isBehind ? QUEUE_MS / 2 : QUEUE_MS) && (e.active < SEVERAL || e.least >= LEAST_MS)) {
       if (++this.queued >= 2 || e.delay >= FULL_MS) this.fall(e, now);
     } else {
       this.queued = 0;
@@ -195,7 +218,8 @@ export class Uplink {
       active: counted.length,
       carried: drained.reduce((sum, bytes) => sum + quotient(bytes * 8_000, span), 0),
       // The uplink is what all share: a queue that only the worse half sees is on their own side.
-      delay: lowerMedian(counted.map((c, i) => Math.max(delayOf(c, now), waits[i] ?? 0))),
+      delay: lowerMedian(counted.map((c, i) => Math.max(delayOf(c, c.rtt, now), waits[i] ?? 0))),
+      least: lowerMedian(counted.map((c, i) => Math.max(delayOf(c, c.low, now), waits[i] ?? 0))),
       isStanding: lowerMedian(waits) >= QUEUE_MS,
       isKnown: 2 * counted.filter((c) => c.rtt > 0).length >= counted.length,
     };
@@ -249,9 +273,9 @@ function supported({ carried, delay }: Evidence): number {
   return delay >= FAST_MS ? 2 * carried : Math.max(3 * carried, Math.min(5 * carried, LEAP));
 }
 
-/** By how much the round trip was longer than it need be; an answer that does not come is as good as a late one. */
-function delayOf(c: Channel, now: number): number {
-  if (c.rtt > 0) return c.rtt - c.base;
+/** By how much a round trip of the window was longer than it need be; an answer that does not come is as good as a late one. */
+function delayOf(c: Channel, rtt: number, now: number): number {
+  if (c.rtt > 0) return rtt - c.base;
   return c.isAwaited && c.base !== 0 ? Math.max(now - c.pingAt - c.base, 0) : 0;
 }
 
