@@ -28,6 +28,7 @@ type cell struct {
 
 	spareParts []*part
 	edgeBytes  uint64
+	edgeBy     [causes]uint64 // of these
 	edgeLine   line
 
 	from, until int64 // the measurement
@@ -158,20 +159,22 @@ func (c *cell) comes(e *event) {
 	}
 	switch e.do {
 	case evJoin:
+		if c.stats.on {
+			c.stats.came++
+		}
 		v.startUplink()
+		v.openFeed()
 		c.t.add(event{at: c.t.now + c.setupEdge(v), do: evCatalog, v: v.i})
 		if v.who.Leave > 0 {
 			c.t.add(event{at: v.who.Leave.Microseconds(), do: evLeave, v: v.i})
 		}
 	case evCatalog:
-		if !c.o.EdgeOnly {
-			c.t.add(event{at: c.t.now + c.setupEdge(v), do: evTracker, v: v.i})
+		if !c.o.EdgeOnly { // the connection was opened beside the catalog's
+			v.joined = true
+			v.told = v.measured.Rate()
+			v.tell(word{kind: wordJoin, uplink: v.told})
 		}
 		c.t.add(event{at: c.t.now + 4*v.delay, do: evStart, v: v.i}) // a playlist for each track
-	case evTracker:
-		v.joined = true
-		v.told = v.measured.Rate()
-		v.tell(word{kind: wordJoin, uplink: v.told})
 	case evStart:
 		v.begin()
 	case evLeave:
@@ -189,25 +192,41 @@ func (c *cell) partMS() int64 { return c.stream.part / 1000 }
 // holdBack is the distance from live at which playback starts, µs.
 func (c *cell) holdBack() int64 { return c.o.HoldBack.Microseconds() }
 
+// firstParts are taken from the edge when playback begins, as internal/peer has
+// it.
+const firstParts = 3
+
 // begin starts the loop: the playlists say where.
 func (v *viewer) begin() {
 	c, s := v.c, v.c.stream
 	behind := (c.holdBack() - s.part/10 + s.part - 1) / s.part
-	from := s.newest(c.t.now-v.delay) - int32(behind) + 1
+	listed := s.newest(c.t.now - v.delay)
+	from := listed - int32(behind) + 1
 	var want []peerstate.Track
 	now := v.now()
 	for _, t := range s.tracks {
 		v.tracks = append(v.tracks, vtrack{strack: t, from: from, base: from, newest: from - 1, progressAt: now, refreshedAt: -1})
-		want = append(want, peerstate.Track{Number: t.number, Slices: t.slices, Bitrate: t.bitrate, PartMS: c.partMS(), From: s.id(from)})
+		w := peerstate.Track{Number: t.number, Slices: t.slices, Bitrate: t.bitrate, PartMS: c.partMS(), From: s.id(from)}
+		if !c.o.EdgeOnly { // parents are expected to bring the rest
+			w.Until = s.id(min(from+firstParts, listed+1))
+		}
+		want = append(want, w)
 	}
+	v.there = s.newest(c.t.now)
 	v.play.known, v.play.pdt = true, s.pdt(from)
 	v.running = true
 	v.do(v.state.SetTracks(want, now))
-	for _, e := range v.later {
-		c.handle(&e)
+	for _, l := range v.greets {
+		v.greet(l)
 	}
-	v.later = nil
-	c.t.add(event{at: c.t.now + tickEvery, do: evTick, v: v.i})
+	for _, e := range v.held {
+		c.t.add(e)
+	}
+	v.greets, v.held = nil, nil
+	if v.assigned.assign != nil {
+		v.onAssign(v.assigned)
+	}
+	c.t.tick(v.i)
 }
 
 // leave ends a viewer, with a goodbye or without.
@@ -229,16 +248,7 @@ func (v *viewer) leave() {
 	}
 	v.gone, v.goneAt = true, c.t.now
 	c.stats.gone.add(&v.stats, v)
-	v.state, v.tracks, v.haves, v.later = nil, nil, nil, nil
-}
-
-// defer keeps an event for when the viewer's loop runs.
-func (v *viewer) notYet(e *event) bool {
-	if v.running || v.gone {
-		return v.gone
-	}
-	v.later = append(v.later, *e)
-	return true
+	v.state, v.tracks, v.haves, v.greets, v.held = nil, nil, nil, nil, nil
 }
 
 func (c *cell) frameArrives(e *event) {
@@ -261,6 +271,10 @@ func (c *cell) frameArrives(e *event) {
 			c.t.add(again)
 			return
 		}
+	}
+	if e.l != nil && !v.gone && !v.running && len(v.held) < maxHeld {
+		v.held = append(v.held, *e)
+		return
 	}
 	msg, _ := c.pool.take(e.m, e.gen)
 	if v.gone || !v.running {
@@ -304,20 +318,14 @@ func (c *cell) offerArrives(e *event) {
 	case l.closed || l.owner.gone:
 	case e.m == atTracker:
 		c.tracker.offer(l)
-	case !l.peer.notYet(e):
+	case !l.peer.gone:
 		l.peer.onOffer(l)
 	}
 }
 
 func (c *cell) wordArrives(e *event) {
 	v := c.viewers[e.v]
-	if v.notYet(e) {
-		if v.gone {
-			c.pool.take(e.m, e.gen)
-		}
-		return
-	}
-	if m, ok := c.pool.take(e.m, e.gen); ok {
+	if m, ok := c.pool.take(e.m, e.gen); ok && !v.gone {
 		v.drainHaves()
 		v.onWord(m.text.(word))
 	}
@@ -333,7 +341,7 @@ func (c *cell) publish(n int32) {
 			if sub.slices != 0 && sub.at < n {
 				sub.at = n
 				v.catchUpFeed(n)
-				v.pushPart(t, n, sub.slices)
+				v.pushPart(t, n, sub.wanted(n))
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package simulation
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 
+	"starling/internal/media"
 	"starling/internal/peerstate"
 	"starling/internal/peerwire"
 )
@@ -26,34 +28,77 @@ type feed struct {
 	out  *association
 }
 
+// feedWant is what is wanted of a track: slices, each from a part on, and with
+// an end, which is not 0, only what is before it.
 type feedWant struct {
-	slices peerwire.SliceMask
-	from   int32
+	slices      peerwire.SliceMask
+	from, until [peerwire.MaxSlices]int32
 }
 
 // feedSub is what the edge pushes of one track.
 type feedSub struct {
 	slices  peerwire.SliceMask
-	at      int32   // the newest part pushed
-	headers []int32 // sent
+	until   [peerwire.MaxSlices]int32 // where a slice ends; 0: it does not
+	at      int32                     // the newest part pushed
+	headers []int32                   // sent
+}
+
+// wanted gives the slices that are pushed of a part.
+func (u *feedSub) wanted(n int32) peerwire.SliceMask {
+	m := u.slices
+	for s, end := range u.until {
+		if end != 0 && end <= n {
+			m &^= 1 << s
+		}
+	}
+	return m
+}
+
+// end notes where slices end and gives those that had ended by part from and go
+// on now.
+func (u *feedSub) end(mask peerwire.SliceMask, from, until int32) (more peerwire.SliceMask) {
+	for s, old := range u.until {
+		if !mask.Has(s) {
+			continue
+		}
+		if u.slices.Has(s) && old != 0 && old <= from {
+			more = more.With(s)
+		}
+		u.until[s] = until
+	}
+	return more
 }
 
 func (v *viewer) feedSubscribe(a *peerstate.Action) {
 	w := &v.feed.want[a.Key.Track]
+	from, until := v.c.stream.number(a.Key.ID), v.c.stream.end(a.Until)
+	for s := range peerwire.MaxSlices {
+		if !a.Slices.Has(s) {
+			continue
+		}
+		begin := from
+		if w.slices.Has(s) && !v.feed.up && w.until[s] == from {
+			begin = w.from[s] // it goes on where the first one, not yet sent, ends
+		}
+		w.from[s], w.until[s] = begin, until
+	}
 	w.slices |= a.Slices
-	w.from = v.c.stream.number(a.Key.ID)
 	v.feed.idleAt = 0
 	if !v.feed.running {
-		v.feed.running = true
-		v.c.t.add(event{at: v.c.t.now + v.c.setupEdge(v), do: evFeedUp, v: v.i})
+		v.openFeed()
 		return
 	}
-	v.feedSend(peerwire.TypeSubscribe, a.Key.Track, a.Slices, w.from)
+	v.feedSend(peerwire.TypeSubscribe, a.Key.Track, a.Slices, from, until)
+}
+
+func (v *viewer) openFeed() {
+	v.feed.running = true
+	v.c.t.add(event{at: v.c.t.now + v.c.setupEdge(v), do: evFeedUp, v: v.i})
 }
 
 func (v *viewer) feedUnsubscribe(a *peerstate.Action) {
 	v.feed.want[a.Key.Track].slices &^= a.Slices
-	v.feedSend(peerwire.TypeUnsubscribe, a.Key.Track, a.Slices, 0)
+	v.feedSend(peerwire.TypeUnsubscribe, a.Key.Track, a.Slices, 0, 0)
 	if !v.feed.wanted() {
 		v.feed.idleAt = v.now()
 	}
@@ -63,23 +108,24 @@ func (f *feed) wanted() bool {
 	return slices.ContainsFunc(f.want[:], func(w feedWant) bool { return w.slices != 0 })
 }
 
-func (v *viewer) feedSend(kind peerwire.Type, track uint8, mask peerwire.SliceMask, n int32) {
+func (v *viewer) feedSend(kind peerwire.Type, track uint8, mask peerwire.SliceMask, n, until int32) {
 	if !v.feed.up {
 		return
 	}
-	size := frameSize(peerwire.Subscribe{Track: track, Slices: mask, Part: v.c.stream.id(n)}, &v.c.buf)
+	w := peerwire.Subscribe{Track: track, Slices: mask, Part: v.c.stream.id(n)}
+	if until != 0 {
+		w.Flags, w.Until = peerwire.Ends, v.c.stream.id(until)
+	}
+	size := frameSize(w, &v.c.buf)
 	v.stats.ControlBytes += uint64(size)
 	v.stats.ControlSent += uint64(size)
-	m, gen := v.c.pool.put(frame{kind: uint8(kind), key: peerstate.Key{Track: track}, n: n, slices: uint16(mask), deadline: int32(v.feed.session)})
+	m, gen := v.c.pool.put(frame{kind: uint8(kind), key: peerstate.Key{Track: track}, n: n, first: until, slices: uint16(mask), deadline: int32(v.feed.session)})
 	v.c.t.add(event{at: v.c.t.now + v.delay, do: evFeedAsk, v: v.i, m: m, gen: gen})
 }
 
+// feedUp is when the connection is open: at first before anything is wanted.
 func (v *viewer) feedUp() {
 	f := &v.feed
-	if !f.wanted() {
-		f.running = false
-		return
-	}
 	f.up = true
 	f.session++
 	f.subs = [3]feedSub{}
@@ -87,22 +133,38 @@ func (v *viewer) feedUp() {
 	f.out = &out
 	v.c.feeds = append(v.c.feeds, v.i)
 	for i := len(v.tracks) - 1; i >= 0; i-- { // the edge's pushers take turns: small frames do not wait for large ones
-		t := &v.tracks[i]
-		if w := f.want[t.number]; w.slices != 0 {
-			from := w.from
-			if f.begun {
-				from = t.newest + 1
-			}
-			v.feedSend(peerwire.TypeSubscribe, t.number, w.slices, from)
-		}
+		v.feedRenew(&v.tracks[i])
 	}
-	f.begun = true
+	f.begun = f.begun || f.wanted()
 	v.do(v.state.NeighbourUp(peerstate.Edge, v.now()))
 }
 
-// tendFeed closes an idle feed.
+// feedRenew subscribes anew, slices with the same bounds together.
+func (v *viewer) feedRenew(t *vtrack) {
+	w := v.feed.want[t.number]
+	if v.feed.begun {
+		for s := range w.from {
+			if w.from[s] = t.newest + 1; w.until[s] != 0 {
+				w.until[s] = max(w.until[s], w.from[s])
+			}
+		}
+	}
+	for left := w.slices; left != 0; {
+		first := bits.TrailingZeros16(uint16(left))
+		var mask peerwire.SliceMask
+		for s := range t.slices {
+			if left.Has(s) && w.from[s] == w.from[first] && w.until[s] == w.until[first] {
+				mask = mask.With(s)
+			}
+		}
+		left &^= mask
+		v.feedSend(peerwire.TypeSubscribe, t.number, mask, w.from[first], w.until[first])
+	}
+}
+
+// tendFeed closes an idle feed, unless it is the backup of a slice.
 func (v *viewer) tendFeed(now int64) {
-	if f := &v.feed; f.up && !f.wanted() && now-f.idleAt > feedIdle {
+	if f := &v.feed; f.up && !f.wanted() && now-f.idleAt > feedIdle && !v.state.EdgeBacksUp() {
 		v.feedDown()
 	}
 }
@@ -111,6 +173,7 @@ func (v *viewer) feedDown() {
 	f := &v.feed
 	f.up, f.running = false, false
 	f.session++
+	v.unsend(func(*frame) bool { return true })
 	v.c.drop(f.out)
 	if i := slices.Index(v.c.feeds, v.i); i >= 0 {
 		v.c.feeds = slices.Delete(v.c.feeds, i, i+1)
@@ -125,30 +188,32 @@ func (v *viewer) onFeedAsk(f *frame) {
 	sub, mask := &v.feed.subs[f.key.Track], peerwire.SliceMask(f.slices)
 	if peerwire.Type(f.kind) == peerwire.TypeUnsubscribe {
 		sub.slices &^= mask
+		v.unsend(func(x *frame) bool {
+			return x.key.Track == f.key.Track && peerwire.Type(x.kind) == peerwire.TypeChunk &&
+				mask.Has(media.SliceOf(v.c.stream.shape(x.key.Track, x.n).chunks, v.track(x.key.Track).slices, int(x.first)))
+		})
 		return
 	}
 	t := v.track(f.key.Track)
 	newest := v.c.stream.newest(v.c.t.now)
 	if sub.slices == 0 {
-		sub.slices, sub.at = mask, f.n-1
+		sub.slices, sub.at, sub.until = mask, f.n-1, [peerwire.MaxSlices]int32{}
+		sub.end(mask, f.n, f.first)
 		for n := max(f.n, v.c.stream.base); n <= newest; n++ {
-			v.pushPart(t, n, mask)
+			v.pushPart(t, n, sub.wanted(n))
 		}
 		sub.at = max(sub.at, newest)
 		return
 	}
-	added := mask &^ sub.slices
+	added := mask&^sub.slices | sub.end(mask, f.n, f.first)
 	sub.slices |= mask
-	for n := max(f.n, v.c.stream.base); n <= sub.at; n++ {
-		v.pushPart(t, n, added)
+	for n := max(f.n, v.c.stream.base); added != 0 && n <= sub.at; n++ {
+		v.pushPart(t, n, added&sub.wanted(n))
 	}
 }
 
-// pushPart sends the header and the chunks of some slices.
+// pushPart sends the header and the chunks of some slices, which may be none.
 func (v *viewer) pushPart(t *vtrack, n int32, mask peerwire.SliceMask) {
-	if mask == 0 {
-		return
-	}
 	c, sub := v.c, &v.feed.subs[t.number]
 	k, sh := v.key(t, n), c.stream.shape(t.number, n)
 	if !slices.Contains(sub.headers, n) {
@@ -158,14 +223,16 @@ func (v *viewer) pushPart(t *vtrack, n int32, mask peerwire.SliceMask) {
 		sub.headers = append(sub.headers, n)
 		v.feedFrame(frame{kind: uint8(peerwire.TypeHeader), key: k, n: n, size: int32(sh.header + 1)})
 	}
+	sources := v.state.Sources(t.number)
 	for s := range t.slices {
 		if !mask.Has(s) {
 			continue
 		}
+		why := v.pushCause(t, s, n, sources)
 		first, end := sliceChunks(sh.chunks, t.slices, s)
 		for i := first; i < end; i++ {
-			c.edgeBytes += uint64(sh.chunk(i))
-			v.feedFrame(frame{kind: uint8(peerwire.TypeChunk), key: k, n: n, first: int32(i), size: int32(sh.chunk(i) + chunkPrefix)})
+			c.edgeSends(why, sh.chunk(i))
+			v.feedFrame(frame{kind: uint8(peerwire.TypeChunk), key: k, n: n, first: int32(i), size: int32(sh.chunk(i) + chunkPrefix), flags: uint8(why)})
 		}
 	}
 }
@@ -179,7 +246,7 @@ const feedLag = 4_000_000
 func (v *viewer) catchUpFeed(newest int32) {
 	a, s := v.feed.out, v.c.stream
 	if len(a.chunks) > 0 && s.pdt(newest)-s.pdt(v.c.pool.all[a.chunks[0].m].n) > feedLag {
-		v.c.drop(a)
+		v.unsend(func(*frame) bool { return true })
 	}
 }
 
@@ -243,7 +310,7 @@ func (v *viewer) fetch(a *peerstate.Action) {
 	if a.Count > 0 {
 		size = sh.bytes(a.First, a.Count)
 	}
-	c.edgeBytes += uint64(size)
+	c.edgeSends(v.fetchCause(t.number, media.SliceOf(max(sh.chunks, 1), t.slices, a.First)), size)
 	answered := max(c.t.now+v.delay, c.stream.published(p.n))
 	at := answered + v.delay + c.answerTime(v, size)
 	m, gen := c.pool.put(frame{key: a.Key, n: p.n, first: x.first, count: x.count, size: int32(size), whole: a.Count == 0, sent: c.t.now})

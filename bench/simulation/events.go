@@ -7,7 +7,6 @@ const (
 	evJoin        kind = iota + 1 // viewer v comes
 	evLeave                       // and goes
 	evCatalog                     // v has the catalog
-	evTracker                     // v's session with the tracker is open
 	evStart                       // v knows where to start
 	evTick                        // of v's loop
 	evFrame                       // message m arrives
@@ -43,10 +42,51 @@ type event struct {
 
 // timeline is a heap of events with four children a node: fewer levels, and
 // the children share cache lines.
+// Ticks are half of all events, and all of one period: each comes after those
+// that were made before it, so they need no heap.
 type timeline struct {
-	h   []event
+	h     []event
+	ticks ring
+	seq   uint32
+	now   int64
+}
+
+// ring is a queue of ticks.
+type ring struct {
+	all     []tick // as many as a power of two
+	head, n int
+}
+
+// tick is an evTick of viewer v.
+type tick struct {
+	at  int64
 	seq uint32
-	now int64
+	v   int32
+}
+
+func (r *ring) add(x tick) {
+	if r.n == len(r.all) {
+		all := make([]tick, max(2*len(r.all), 16))
+		for i := range r.n {
+			all[i] = r.all[(r.head+i)&(len(r.all)-1)]
+		}
+		r.all, r.head = all, 0
+	}
+	r.all[(r.head+r.n)&(len(r.all)-1)] = x
+	r.n++
+}
+
+func (r *ring) take() tick {
+	x := r.all[r.head]
+	r.head = (r.head + 1) & (len(r.all) - 1)
+	r.n--
+	return x
+}
+
+// tick makes v's next tick, a period from now.
+func (t *timeline) tick(v int32) {
+	t.seq++
+	t.ticks.add(tick{t.now + tickEvery, t.seq, v})
 }
 
 func (e *event) before(o *event) bool {
@@ -73,6 +113,13 @@ func (t *timeline) add(e event) {
 // next takes the earliest event off and moves the clock to it.
 func (t *timeline) next() (event, bool) {
 	n := len(t.h) - 1
+	if t.ticks.n > 0 {
+		if x := &t.ticks.all[t.ticks.head]; n < 0 || x.at < t.h[0].at || x.at == t.h[0].at && x.seq < t.h[0].seq {
+			x := t.ticks.take()
+			t.now = x.at
+			return event{at: x.at, seq: x.seq, do: evTick, v: x.v}, true
+		}
+	}
 	if n < 0 {
 		return event{}, false
 	}

@@ -231,7 +231,7 @@ func (v *viewer) onHave(h *have) {
 	if l == nil {
 		return
 	}
-	v.state.Heard(l.peer.id, (h.at-v.start)/1000)
+	v.state.Heard(l.id, (h.at-v.start)/1000)
 	if !v.plausible(t, h.n) {
 		return
 	}
@@ -243,8 +243,8 @@ func (v *viewer) onHave(h *have) {
 		v.exists(t, h.n)
 	}
 	k, chunks := v.key(t, h.n), v.c.stream.shape(t.number, h.n).chunks
-	v.do(v.state.Have(l.peer.id, k, chunks, fullBitmap, (h.at-v.start)/1000))
-	if l.queue.Len() > 0 && v.state.Announced(l.peer.id, k, chunks) { // it needs no pushes any more
+	v.do(v.state.Have(l.id, k, chunks, fullBitmap, (h.at-v.start)/1000))
+	if l.queue.Len() > 0 && v.state.Announced(l.id, k, chunks) { // it needs no pushes any more
 		before := l.queue.Len()
 		l.queue.Cancel(k, 0, chunks)
 		v.queued += l.queue.Len() - before

@@ -15,14 +15,15 @@ const (
 	muteAfter      = 2500
 	unpairedGrace  = 5000
 	connectTimeout = 4000
+	setupRetry     = 150_000 // µs
 )
 
 // link is one end of the connection between two viewers.
 type link struct {
 	owner, peer *viewer
-	other       *link // the other end; nil until the offer has come there
-	out         association
-	delay       int64 // µs one way
+	id          string // of the peer
+	other       *link  // the other end; nil until the offer has come there
+	delay       int64  // µs one way
 	jitter      int64
 	loss        float64
 	reachable   bool
@@ -37,6 +38,8 @@ type link struct {
 	heard     int64
 	pinged    int64
 	unpaired  int64
+
+	out association // large: behind what every look at the links needs
 }
 
 func (v *viewer) linkTo(peer int32) *link {
@@ -52,7 +55,7 @@ func (v *viewer) linkBy(id string) *link { return v.linkTo(indexOf(id)) }
 func (v *viewer) newLink(peer *viewer) *link {
 	path := v.c.o.Profile.Path(v.who, peer.who, v.c.seed)
 	now := v.now()
-	l := &link{owner: v, peer: peer, delay: max(path.RTT.Microseconds()/2, 50), jitter: path.Jitter.Microseconds(), loss: path.Loss,
+	l := &link{owner: v, peer: peer, id: peer.id, delay: max(path.RTT.Microseconds()/2, 50), jitter: path.Jitter.Microseconds(), loss: path.Loss,
 		reachable: path.Reachable, createdAt: now, heard: now}
 	l.out = v.c.newAssociation(&sctp, &v.line, &peer.line, l.delay, l.jitter, l.loss, event{})
 	l.out.owner = l
@@ -91,45 +94,57 @@ func (v *viewer) onOffer(theirs *link) {
 		up := l.up
 		v.closeLink(l, false)
 		if up {
-			v.do(v.state.NeighbourGone(theirs.owner.id, "", v.now()))
+			v.blame(causeLost, v.state.NeighbourGone(theirs.owner.id, "", v.now()))
 		}
 	}
 	l := v.newLink(theirs.owner)
 	l.other, theirs.other = theirs, l
 	l.out.arrives, theirs.out.arrives = event{do: evFrame, l: theirs}, event{do: evFrame, l: l}
-	// The answer goes back the same way; then ICE, DTLS and SCTP.
+	// The answer goes back the same way; then ICE and DTLS: SCTP went with the descriptions.
 	ready := v.c.t.now + v.delay + theirs.owner.delay
 	if !l.reachable {
 		return // both ends find out by their time limit
 	}
 	setup := v.c.o.Network.SetupPeer
 	ready += int64(setup * 2 * float64(l.delay))
-	for range int(setup * 2) { // a lost packet of a handshake costs its second
+	for range int(setup * 2) { // a lost packet is sent again
 		if v.c.rand.float() < l.loss {
-			ready += sctp.timeout
+			ready += setupRetry
 		}
 	}
 	v.c.t.add(event{at: ready, do: evLinkUp, l: l})
 }
 
-// linkUp is when both sides have had the other's HELLO.
+// linkUp is when the channels are open.
 func (c *cell) linkUp(l *link) {
 	o := l.other
 	if l.closed || o.closed || l.owner.gone || o.owner.gone {
 		return
 	}
 	for _, x := range [2]*link{l, o} {
-		size := frameSize(peerwire.Hello{Version: peerwire.Version, ID: x.owner.id, Stream: streamName}, &c.buf)
-		x.up = true
-		x.owner.stats.ControlBytes += uint64(2 * size)
-		x.owner.stats.ControlSent += uint64(size)
-		x.heard = x.owner.now()
-		x.owner.ping(x, x.heard)
+		if v := x.owner; !v.running { // HELLO waits for the tracks
+			v.greets = append(v.greets, x)
+		} else {
+			v.greet(x)
+		}
 	}
-	l.owner.do(l.owner.state.NeighbourUp(o.owner.id, l.owner.now()))
-	if !o.closed {
-		o.owner.do(o.owner.state.NeighbourUp(l.owner.id, o.owner.now()))
+}
+
+// maxHeld frames are kept of neighbours until the tracks are there.
+const maxHeld = 64
+
+// greet says HELLO; what is wanted of the neighbour follows at once.
+func (v *viewer) greet(l *link) {
+	if l.closed {
+		return
 	}
+	size := frameSize(peerwire.Hello{Version: peerwire.Version, ID: v.id, Stream: streamName}, &v.c.buf)
+	v.stats.ControlBytes += uint64(size)
+	v.stats.ControlSent += uint64(size)
+	l.peer.stats.ControlBytes += uint64(size)
+	l.up, l.heard = true, v.now()
+	v.ping(l, l.heard)
+	v.do(v.state.NeighbourUp(l.id, l.heard))
 }
 
 // linkLost takes note of a connection that is no more.
@@ -142,7 +157,7 @@ func (v *viewer) linkLost(l *link, why string) {
 		v.stats.ConnectFailures++
 	}
 	v.closeLink(l, false)
-	v.do(v.state.NeighbourGone(l.peer.id, why, v.now()))
+	v.blame(causeLost, v.state.NeighbourGone(l.id, why, v.now()))
 }
 
 // closeLink ends a connection; the other side hears of it unless silent.
@@ -154,7 +169,7 @@ func (v *viewer) closeLink(l *link, silent bool) {
 	if i := slices.Index(v.links, l); i >= 0 {
 		v.links = slices.Delete(v.links, i, i+1)
 		v.turns.Gone(i)
-		v.measured.Gone(l.peer.id)
+		v.measured.Gone(l.id)
 		v.peers = slices.Delete(v.peers, i, i+1)
 	}
 	v.queued -= l.queue.Len()
@@ -177,14 +192,14 @@ func (v *viewer) tendLinks(now int64) {
 		case !l.up && now-l.createdAt > connectTimeout:
 			v.linkLost(l, peerstate.LostConnectFailed)
 			i--
-		case l.up && (now-l.heard > goneAfter || now-l.heard > muteAfter && v.state.Mute(l.peer.id)):
+		case l.up && (now-l.heard > goneAfter || now-l.heard > muteAfter && v.state.Mute(l.id)):
 			v.linkLost(l, peerstate.LostTimeout)
 			i--
 		case l.up && now-l.heard > pingAfter && now-l.pinged > pingAfter:
 			v.ping(l, now)
 		case l.unpaired != 0 && now-l.unpaired > unpairedGrace:
 			v.closeLink(l, false)
-			v.do(v.state.NeighbourGone(l.peer.id, "", now))
+			v.blame(causeLost, v.state.NeighbourGone(l.id, "", now))
 			i--
 		case l.queue.Len() > 0:
 			v.queued -= l.queue.Expire(now)
@@ -199,7 +214,7 @@ func (v *viewer) onFrame(l *link, f *frame) {
 	}
 	now := v.now()
 	l.heard = now
-	v.state.Heard(l.peer.id, now)
+	v.state.Heard(l.id, now)
 	t := v.track(f.key.Track)
 	if peerwire.Type(f.kind) == peerwire.TypeChunk {
 		v.onChunk(t, f.n, f.first, l.peer.i, f.bad)
@@ -210,10 +225,10 @@ func (v *viewer) onFrame(l *link, f *frame) {
 	case peerwire.TypeHeader:
 		v.onHeader(t, f.n, l.peer.i)
 	case peerwire.TypeSubscribe:
-		v.state.Headerless(l.peer.id, f.key.Track, f.flags&uint8(peerwire.NoHeaders) != 0)
-		v.do(v.state.Subscribed(l.peer.id, f.key.Track, peerwire.SliceMask(f.slices), f.key.ID, now))
+		v.state.Headerless(l.id, f.key.Track, f.flags&uint8(peerwire.NoHeaders) != 0)
+		v.do(v.state.Subscribed(l.id, f.key.Track, peerwire.SliceMask(f.slices), f.key.ID, now))
 	case peerwire.TypeUnsubscribe:
-		v.state.Unsubscribed(l.peer.id, f.key.Track, peerwire.SliceMask(f.slices))
+		v.state.Unsubscribed(l.id, f.key.Track, peerwire.SliceMask(f.slices))
 		before := l.queue.Len()
 		l.queue.Drop(func(k peerstate.Key, chunk int) bool {
 			if k.Track != f.key.Track {
@@ -229,21 +244,21 @@ func (v *viewer) onFrame(l *link, f *frame) {
 		before := l.queue.Len()
 		l.queue.Cancel(f.key, int(f.first), int(f.count))
 		v.queued += l.queue.Len() - before
-		v.state.Cancelled(l.peer.id, f.key, int(f.first), int(f.count))
+		v.state.Cancelled(l.id, f.key, int(f.first), int(f.count))
 	case peerwire.TypeWant:
-		v.do(v.state.HeaderWanted(l.peer.id, f.key))
+		v.do(v.state.HeaderWanted(l.id, f.key))
 	case peerwire.TypeRefuse:
 		if f.slices != 0 {
 			v.stats.Refusals++
-			v.do(v.state.SubscriptionRefused(l.peer.id, f.key.Track, peerwire.SliceMask(f.slices), now))
+			v.blame(causeRefused, v.state.SubscriptionRefused(l.id, f.key.Track, peerwire.SliceMask(f.slices), now))
 			return
 		}
-		v.do(v.state.RangeRefused(l.peer.id, f.key, int(f.first), int(f.count), now))
+		v.do(v.state.RangeRefused(l.id, f.key, int(f.first), int(f.count), now))
 	case peerwire.TypePing:
 		v.send(l, frame{kind: uint8(peerwire.TypePong), sent: f.sent}, peerwire.Pong{})
 	case peerwire.TypePong:
-		v.measured.RoundTrip(l.peer.id, now-f.sent, now)
-		v.state.RoundTrip(l.peer.id, now-f.sent)
+		v.measured.RoundTrip(l.id, now-f.sent, now)
+		v.state.RoundTrip(l.id, now-f.sent)
 	}
 }
 
@@ -258,5 +273,5 @@ func (v *viewer) onRequest(l *link, f *frame) {
 		v.sendOn(l, &a, peerwire.TypeRefuse)
 		return
 	}
-	v.do(v.state.Requested(l.peer.id, f.key, int(f.first), int(f.count)))
+	v.do(v.state.Requested(l.id, f.key, int(f.first), int(f.count)))
 }

@@ -66,6 +66,8 @@ type tallies struct {
 	on        bool
 	begin     sums
 	edgeBegin uint64
+	edgeBy    [causes]uint64 // edge bytes when the measurement began
+	came      int            // viewers since then
 	lastSums  sums
 	lastEdge  uint64
 	lateness  histogram
@@ -162,7 +164,7 @@ func (c *cell) second() {
 	now := c.sum()
 	if !t.on {
 		t.on = true
-		t.begin, t.edgeBegin = now, c.edgeBytes
+		t.begin, t.edgeBegin, t.edgeBy = now, c.edgeBytes, c.edgeBy
 	} else {
 		h := now.honest
 		h.plus(&t.lastSums.honest, -1)

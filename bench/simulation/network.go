@@ -49,18 +49,19 @@ type ack struct {
 // more to send than it lets through.
 type association struct {
 	*flavour
-	from, to *line
-	delay    int64 // µs one way
-	jitter   int64
-	loss     float64
-	arrives  event // of a message
-	owner    *link // who sends; nil: the edge
+	settledTo int64 // nothing is acknowledged before that time
+	buffered  int32 // bytes of chunks that are not acknowledged yet
+	from, to  *line
+	delay     int64 // µs one way
+	jitter    int64
+	loss      float64
+	arrives   event // of a message
+	owner     *link // who sends; nil: the edge
 
 	window, slow, grown float64 // cwnd, ssthresh, partial bytes acked
 	flight              int32
 	acks                []ack // by time
 	chunks, control     []outgoing
-	buffered            int32 // bytes of chunks that are not acknowledged yet
 	chunkAcks           []ack
 	untilLoss           int64 // packets
 	cutAt               int64 // when the window shrinks, 0: not
@@ -106,6 +107,9 @@ func (c *cell) transmit(a *association, m int32, size int, chunk bool) {
 
 // settleAcks takes what is acknowledged by now out of the flight.
 func (a *association) settleAcks(now int64) {
+	if now < a.settledTo && !a.stream {
+		return
+	}
 	if a.cutAt != 0 && now >= a.cutAt {
 		a.slow = max(a.window*a.shrink, a.least)
 		a.window, a.grown, a.cutAt = a.slow, 0, 0
@@ -137,6 +141,16 @@ func (a *association) settleAcks(now int64) {
 		n++
 	}
 	a.chunkAcks = append(a.chunkAcks[:0], a.chunkAcks[n:]...)
+	a.settledTo = math.MaxInt64
+	if len(a.acks) > 0 {
+		a.settledTo = a.acks[0].at
+	}
+	if len(a.chunkAcks) > 0 {
+		a.settledTo = min(a.settledTo, a.chunkAcks[0].at)
+	}
+	if a.cutAt != 0 {
+		a.settledTo = min(a.settledTo, a.cutAt)
+	}
 	if a.stream && a.flight == 0 && now-a.sentAt > a.timeout+2*a.delay {
 		a.window = max(a.window/2, a.initial) // RFC 2861
 	}
@@ -196,6 +210,7 @@ func (c *cell) pump(a *association) {
 		back := a.delay + max(a.to.upFree-now, 0)
 		a.rtt += (arrival + back - now - a.rtt) / 8
 		a.acks = insertAck(a.acks, ack{arrival + back, payload})
+		a.settledTo = 0
 		msg := &c.pool.all[o.m]
 		msg.at = max(msg.at, arrival)
 		if o.left > 0 {

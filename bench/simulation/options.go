@@ -167,7 +167,8 @@ type Network struct {
 	// tracker takes: TCP, TLS and the upgrade to WebSocket; default 3.
 	SetupEdge float64
 	// SetupPeer is how many a peer connection takes once both descriptions are
-	// there: ICE 2, DTLS 3, SCTP 2, HELLO a half; default 7.5.
+	// there: ICE 2 and DTLS 2 (without the cookie), while SCTP's INIT goes with the
+	// descriptions; default 4.
 	SetupPeer float64
 	// Queue is how long a packet may wait for the uplink before it is dropped;
 	// default 200 ms, as bench/network has it.
@@ -179,7 +180,7 @@ type Network struct {
 
 func (n Network) withDefaults() Network {
 	set(&n.SetupEdge, 3)
-	set(&n.SetupPeer, 7.5)
+	set(&n.SetupPeer, 4)
 	set(&n.Queue, 200*time.Millisecond)
 	set(&n.Packaging, 10*time.Millisecond)
 	return n

@@ -19,19 +19,35 @@ func TestEventsComeInOrder(t *testing.T) {
 		m  int32
 	}
 	var want, got []entry
-	for i := range int32(2000) {
-		at := r.upTo(300)
-		want = append(want, entry{at, i})
-		tl.add(event{at: at, m: i})
+	made := int32(0)
+	add := func(at int64) {
+		made++
+		want = append(want, entry{at, made})
+		tl.add(event{at: at, m: made})
 	}
-	slices.SortStableFunc(want, func(a, b entry) int { return int(a.at - b.at) })
+	for range 2000 {
+		add(r.upTo(3000) * 100)
+	}
 	for {
 		e, ok := tl.next()
 		if !ok {
 			break
 		}
+		if e.do == evTick {
+			e.m = e.v
+		}
 		got = append(got, entry{e.at, e.m})
+		if made < 6000 { // ticks, and events of the same time
+			made++
+			want = append(want, entry{tl.now + tickEvery, made})
+			tl.tick(made)
+			add(tl.now + tickEvery)
+			if made%7 == 0 {
+				add(tl.now)
+			}
+		}
 	}
+	slices.SortStableFunc(want, func(a, b entry) int { return int(a.at - b.at) })
 	if !slices.Equal(got, want) {
 		t.Error("events are not in the order of their times, then of their making")
 	}

@@ -1,5 +1,7 @@
 package simulation
 
+import "math"
+
 // playback is internal/peer's playhead, with media times in µs.
 type playback struct {
 	started bool
@@ -116,7 +118,7 @@ func (v *viewer) startPlayback(now int64) bool {
 	if len(v.tracks) == 0 {
 		return false
 	}
-	pdt := int64(0)
+	pdt := int64(math.MinInt64)
 	for i := range v.tracks {
 		t := &v.tracks[i]
 		p := v.nextPart(t, now)

@@ -29,6 +29,7 @@ func (r *Result) Receipt(o Options) report.Receipt {
 	if err != nil {
 		out.Notes = append(out.Notes, err.Error())
 	}
+	out.Notes = append(out.Notes, r.copiesText())
 	if o.Slump.Factor > 0 {
 		out.Settings["slump"] = fmt.Sprintf("uplinks times %g for %s from %s on", o.Slump.Factor, o.Slump.For, o.Slump.At)
 	}

@@ -41,6 +41,11 @@ type Result struct {
 	// WorstCell the same of the cell that took most.
 	EdgeCopies float64 `json:"edgeCopies"`
 	WorstCell  float64 `json:"edgeCopiesWorstCell"`
+	// CopiesBy splits EdgeCopies by why the edge sent them, and PartBytesBy the
+	// bytes of a part of all tracks and cell.
+	CopiesBy    map[string]float64 `json:"edgeCopiesBy"`
+	PartBytesBy map[string]float64 `json:"edgeBytesOfPartBy"`
+	Came        int                `json:"came"` // viewers, during the measurement
 
 	PeerBytes uint64 `json:"peerBytes"`
 	FeedBytes uint64 `json:"feedBytes"`
@@ -155,9 +160,11 @@ type summary struct {
 	n, bad      int
 	honest      counters
 	edgeBytes   uint64
+	edgeBy      [causes]uint64
 	streamBytes uint64
 	bound       float64
 	events      uint64
+	parts       int // published
 	seconds     float64
 	banned      int
 	honestBan   int
@@ -166,6 +173,9 @@ type summary struct {
 func (c *cell) summary() *summary {
 	s := &summary{tallies: c.stats, n: c.n, events: uint64(c.t.seq), seconds: float64(c.until-c.from) / 1e6,
 		edgeBytes: c.edgeBytes - c.stats.edgeBegin, banned: c.tracker.banned, honestBan: c.tracker.banHonest}
+	for i := range s.edgeBy {
+		s.edgeBy[i] = max(c.edgeBy[i], c.stats.edgeBy[i]) - c.stats.edgeBy[i]
+	}
 	s.honest = c.sum().honest
 	rejected := s.honest.RejectedBytes
 	s.honest.plus(&c.stats.begin.honest, -1)
@@ -176,6 +186,7 @@ func (c *cell) summary() *summary {
 			break
 		}
 		if at >= c.from {
+			s.parts++
 			for _, t := range c.stream.tracks {
 				s.streamBytes += uint64(c.stream.shape(t.number, n).size)
 			}
@@ -205,7 +216,8 @@ func merge(o *Options, cells []*summary) Result {
 	depth := histogram{bins: make([]uint32, histogramBins)}
 	var sum counters
 	var stream uint64
-	connections, viewers := 0, 0
+	connections, viewers, parts := 0, 0, 0
+	var by [causes]uint64
 	r.LostBy = map[string]uint64{}
 	for _, c := range cells {
 		for why, n := range c.lostBy {
@@ -214,6 +226,10 @@ func merge(o *Options, cells []*summary) Result {
 		sum.plus(&c.honest, 1)
 		r.EdgeBytes += c.edgeBytes
 		stream += c.streamBytes
+		r.Came, parts = r.Came+c.came, parts+c.parts
+		for i, bytes := range c.edgeBy {
+			by[i] += bytes
+		}
 		r.WorstCell = max(r.WorstCell, share(c.edgeBytes, c.streamBytes))
 		r.Bound += c.bound * float64(c.n) / float64(o.Viewers)
 		all.lateness.merge(&c.lateness)
@@ -233,6 +249,10 @@ func merge(o *Options, cells []*summary) Result {
 		r.BoundShare = r.Offload / r.Bound
 	}
 	r.EdgeCopies = share(r.EdgeBytes, stream)
+	r.CopiesBy, r.PartBytesBy = map[string]float64{}, map[string]float64{}
+	for i, bytes := range by {
+		r.CopiesBy[causeNames[i]], r.PartBytesBy[causeNames[i]] = share(bytes, stream), share(bytes, uint64(parts))
+	}
 	r.PeerBytes, r.FeedBytes, r.HTTPBytes, r.SentBytes = sum.PeerBytes, sum.FeedBytes, sum.HTTPBytes, sum.SentBytes
 	r.Duplicates, r.Control, r.ControlSent = share(sum.DuplicateBytes, received), share(sum.ControlBytes, received), share(sum.ControlSent, received)
 	r.Rejected = sum.RejectedBytes

@@ -79,6 +79,14 @@ func (s *stream) number(id media.PartID) int32 {
 	return (int32(id.MSN)-1)*s.perSeg + int32(id.Index)
 }
 
+// end is number for the end of a range of parts: 0 when there is none.
+func (s *stream) end(id media.PartID) int32 {
+	if id.MSN == 0 {
+		return 0
+	}
+	return s.number(id)
+}
+
 // pdt is when the media of part n begins, µs.
 func (s *stream) pdt(n int32) int64 { return int64(n-firstPart) * s.part }
 

@@ -296,19 +296,19 @@ func (v *viewer) onWord(w word) {
 		if l := v.linkTo(w.peer); l != nil {
 			v.closeLink(l, false)
 		}
-		v.do(v.state.Ban(v.c.viewers[w.peer].id, v.now()))
+		v.blame(causeLost, v.state.Ban(v.c.viewers[w.peer].id, v.now()))
 	case wordBanned:
 		v.joined = false
 	}
 }
 
 // onAssign opens connections to parents and backups that are not there yet and
-// lets the policy move slices.
+// lets the policy move slices, as soon as it has the tracks.
 func (v *viewer) onAssign(w word) {
 	if w.rev < v.revision {
 		return
 	}
-	v.revision = w.rev
+	v.revision, v.assigned = w.rev, w
 	for _, l := range v.links {
 		_, paired := slices.BinarySearchFunc(w.assign.Peers, l.peer.id, strings.Compare)
 		switch {
@@ -319,6 +319,10 @@ func (v *viewer) onAssign(w word) {
 		}
 	}
 	for _, at := range w.assign.Tracks {
+		for _, x := range at.Slices {
+			v.connect(x.Parent)
+			v.connect(x.Backup)
+		}
 		i := slices.IndexFunc(v.tracks, func(t vtrack) bool { return t.name == at.Name })
 		if i < 0 {
 			continue
@@ -326,8 +330,7 @@ func (v *viewer) onAssign(w word) {
 		sources := make([]peerstate.SliceSource, len(at.Slices))
 		for s, x := range at.Slices {
 			sources[s] = peerstate.SliceSource{Parent: x.Parent, Backup: x.Backup}
-			v.connect(x.Parent)
-			v.connect(x.Backup)
+			v.ways[v.tracks[i].number][s].assigned = x.Parent
 		}
 		v.do(v.state.Assign(v.tracks[i].number, sources, v.now()))
 	}

@@ -32,8 +32,8 @@ func (v *viewer) tendUplink(now int64) {
 			continue
 		}
 		l.out.settleAcks(v.c.t.now)
-		v.measured.Buffered(l.peer.id, int64(l.out.buffered))
-		if v.measured.WantsPing(l.peer.id, now) {
+		v.measured.Buffered(l.id, int64(l.out.buffered))
+		if v.measured.WantsPing(l.id, now) {
 			v.ping(l, now)
 		}
 	}

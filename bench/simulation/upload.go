@@ -95,7 +95,7 @@ func (v *viewer) upload() {
 			if !l.up || l.queue.Len() == 0 {
 				return false
 			}
-			l.queue.SetMark(peerstate.MarkOf(v.state.Committed(l.peer.id)))
+			l.queue.SetMark(peerstate.MarkOf(v.state.Committed(l.id)))
 			return l.queue.Ready(int(l.out.buffered))
 		})
 		if i < 0 {
@@ -139,7 +139,7 @@ func (v *viewer) transmit(l *link, f frame) {
 	v.stats.SentBytes += uint64(f.size)
 	m, _ := v.c.pool.put(f)
 	v.c.transmit(&l.out, m, int(f.size)+chunkPrefix, true)
-	v.measured.Sent(l.peer.id, int64(f.size))
+	v.measured.Sent(l.id, int64(f.size))
 }
 
 // announce tells the neighbours of parts that became complete since the last
@@ -151,7 +151,7 @@ func (v *viewer) announce() {
 			continue
 		}
 		for _, l := range v.links {
-			if l.up && !v.state.Announced(l.peer.id, k, held.Len()) {
+			if l.up && !v.state.Announced(l.id, k, held.Len()) {
 				v.announceTo(l, k)
 			}
 		}

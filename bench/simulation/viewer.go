@@ -44,9 +44,6 @@ type viewer struct {
 	running bool // its loop runs
 	gone    bool
 	goneAt  int64
-	// lost has, by track and slice, when the parent left it, µs; 0: it flows.
-	lost   [3][peerwire.MaxSlices]int64
-	lostOf [3][peerwire.MaxSlices]int32
 
 	tracks   []vtrack
 	play     playback
@@ -60,7 +57,11 @@ type viewer struct {
 	dueHaves []have          // scratch
 	whole    []peerstate.Key // complete since the last tick
 	fetches  []fetching
-	later    []event // came before the loop ran
+	// What waits for the loop to run: connections that are open already, frames
+	// that came by them, and the latest assignment.
+	greets   []*link
+	held     []event
+	assigned word
 
 	revision uint64
 	joined   bool
@@ -71,6 +72,15 @@ type viewer struct {
 	ticks int
 	open  int // parts known and not complete
 	stats counters
+
+	// lost has, by track and slice, when the parent left it, µs; 0: it flows.
+	lost   [3][peerwire.MaxSlices]int64
+	lostOf [3][peerwire.MaxSlices]int32
+	// Why the edge sends it what: see copies.go.
+	ways    [3][peerwire.MaxSlices]way
+	sources [3][peerwire.MaxSlices]string // the neighbour that was last asked to push
+	why     cause
+	there   int32 // the newest part when it came
 }
 
 // vtrack is a track that a viewer plays.
@@ -175,7 +185,7 @@ func (v *viewer) tick() {
 	}
 	v.beacon(now)
 	if !v.gone {
-		v.c.t.add(event{at: v.c.t.now + tickEvery, do: evTick, v: v.i})
+		v.c.t.tick(v.i)
 	}
 }
 
@@ -204,6 +214,7 @@ func (v *viewer) act(p *peerstate.Action) {
 	case peerstate.Forward:
 		v.queueChunks(&a)
 	case peerstate.Subscribe:
+		v.notes(&a)
 		if a.Peer == peerstate.Edge {
 			v.feedSubscribe(&a)
 			return
@@ -286,7 +297,7 @@ func (c *cell) newViewer(i int32, who *profile.Viewer) *viewer {
 	o := c.o
 	path := o.Profile.Path(nil, who, c.seed)
 	v := &viewer{c: c, i: i, who: who, id: viewerID(c.seed, i), start: who.Join.Microseconds(),
-		haveAt: math.MaxInt64, delay: path.RTT.Microseconds() / 2, jitter: path.Jitter.Microseconds(), loss: path.Loss}
+		haveAt: math.MaxInt64, why: causeSlow, delay: path.RTT.Microseconds() / 2, jitter: path.Jitter.Microseconds(), loss: path.Loss}
 	switch {
 	case who.MayUpload && o.KnownUplink:
 		v.uplink = int(float64(who.Uplink) * o.Headroom)

@@ -16,6 +16,7 @@ type simulateCmd struct {
 	Peers     int           `short:"n" default:"1000" help:"Viewers at a time. Default 1000."`
 	Duration  time.Duration `default:"60s" help:"How long to measure, in virtual time. Default 60s."`
 	Warmup    time.Duration `default:"15s" help:"Pause before it, from the last of the first viewers. Default 15s."`
+	Ramp      time.Duration `placeholder:"TIME" help:"Time in which the first viewers of a cell come. Default 100ms for each of them, at most 20s."`
 	Bitrate   int           `default:"2000000" placeholder:"BIT/S" help:"Of the video. Default 2000000."`
 	Cell      int           `default:"1000" placeholder:"N" help:"Viewers of a cell at most. Default 1000."`
 	Silent    string        `default:"0%" placeholder:"SHARE" help:"The share of departures without a goodbye. Default none."`
@@ -63,15 +64,15 @@ func (c *simulateCmd) Run(e *env) error {
 }
 
 func (c *simulateCmd) options() (simulation.Options, error) {
-	o := simulation.Options{Viewers: c.Peers, Duration: c.Duration, Warmup: c.Warmup, Seed: c.Seed, Bitrate: c.Bitrate,
+	o := simulation.Options{Viewers: c.Peers, Duration: c.Duration, Warmup: c.Warmup, Ramp: c.Ramp, Seed: c.Seed, Bitrate: c.Bitrate,
 		EdgeOnly: c.EdgeOnly, KnownUplink: c.Known, Parallel: c.Parallel, Network: simulation.Network{SetupEdge: c.SetupEdge}}
 	o.Swarm.MaxCell = c.Cell
 	var err error
 	if o.Profile, err = profile.Named(c.Profile); err != nil {
 		return o, err
 	}
-	if c.Peers < 1 || c.Cell < 1 || c.Warmup < time.Second {
-		return o, fmt.Errorf("%d viewers in cells of %d after %s: want at least 1, 1 and 1s", c.Peers, c.Cell, c.Warmup)
+	if c.Peers < 1 || c.Cell < 1 || c.Warmup < time.Second || c.Ramp < 0 {
+		return o, fmt.Errorf("%d viewers in cells of %d within %s after %s: want at least 1, 1, 0s and 1s", c.Peers, c.Cell, c.Ramp, c.Warmup)
 	}
 	if o.Bad, err = parseShare(c.Bad); err != nil {
 		return o, fmt.Errorf("--bad: %w", err)
@@ -91,6 +92,6 @@ func (c *simulateCmd) options() (simulation.Options, error) {
 // command repeats the run.
 func (c *simulateCmd) command() string {
 	s := fmt.Sprintf("starling bench simulate --profile %s -n %d --duration %s --warmup %s --seed %d", c.Profile, c.Peers, c.Duration, c.Warmup, c.Seed)
-	return s + c.repeated(flag{c.Bitrate != 2_000_000, fmt.Sprint("--bitrate ", c.Bitrate)}, flag{c.Cell != 1000, fmt.Sprint("--cell ", c.Cell)}, flag{c.Silent != "0%", "--silent " + c.Silent},
+	return s + c.repeated(flag{c.Ramp > 0, fmt.Sprint("--ramp ", c.Ramp)}, flag{c.Bitrate != 2_000_000, fmt.Sprint("--bitrate ", c.Bitrate)}, flag{c.Cell != 1000, fmt.Sprint("--cell ", c.Cell)}, flag{c.Silent != "0%", "--silent " + c.Silent},
 		flag{c.Slump > 0, fmt.Sprint("--slump ", c.Slump)}, flag{c.EdgeOnly, "--edge-only"}, flag{c.SetupEdge != 3, fmt.Sprint("--setup-edge ", c.SetupEdge)})
 }

@@ -64,10 +64,6 @@ func (p *Peer) connect(id string) {
 	if p.links[id] != nil || p.state.Banned(id) || id == p.stats.ID {
 		return
 	}
-	if p.starved.active {
-		p.putOff = true
-		return
-	}
 	l, err := p.newLink(id)
 	if err == nil {
 		l.offered = true

@@ -68,8 +68,6 @@ type Peer struct {
 	tickedAt int64
 	lateAt   int64 // last late tick
 	skipped  bool  // the last tick left the policy out
-	starved  starvation
-	putOff   bool // connections, while starved
 	stats    Stats
 
 	statsMu sync.Mutex
@@ -172,8 +170,6 @@ func (p *Peer) tick() {
 	p.drain()
 	now := p.now()
 	late := now-p.tickedAt > lateTick.Milliseconds()
-	p.starved.note(now - p.tickedAt)
-	p.state.Starved(p.starved.active)
 	p.tickedAt = now
 	if late {
 		p.lateAt = now
@@ -188,7 +184,6 @@ func (p *Peer) tick() {
 	p.watch(now)
 	p.announce()
 	p.tendLinks(now)
-	p.reconnect()
 	p.tendFeed(now)
 	p.tendUplink(now)
 	p.pump()

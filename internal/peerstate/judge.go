@@ -38,9 +38,6 @@ func levelOf(late bool) int64 {
 	return 0
 }
 
-// Starved tells whether this program lacks time (docs/repair.md rule 15).
-func (v *Viewer) Starved(is bool) { v.starved = is }
-
 // shed gives slices up to the edge, or takes them back, as strain demands.
 func (v *Viewer) shed(now int64) {
 	all, taken := 0, 0
@@ -55,9 +52,6 @@ func (v *Viewer) shed(now int64) {
 				src.resigned = false
 			}
 		}
-	}
-	if v.starved {
-		v.retreat.Starve(now)
 	}
 	for quota := v.retreat.Update(v.fairness.Level(taken), taken, all, now); taken != quota; {
 		src := v.extreme(taken > quota)

@@ -114,16 +114,6 @@ func (r *Retreat) Relapse(now int64) {
 	}
 }
 
-// Starve gives all slices up while this program does not get the time that it
-// needs: the feed costs the least of it. They return as after any retreat.
-func (r *Retreat) Starve(now int64) {
-	if !r.away || r.returned {
-		r.holdMS = min(max(2*r.holdMS, minHoldMS), maxHoldMS)
-	}
-	r.away, r.returned, r.quota, r.badAt = true, false, 0, 0
-	r.returnAt = now + r.jitter(r.holdMS)
-}
-
 // Update gives the number of slices that may come from peers now: all, unless
 // away. level is the strain, taken how many come from peers, all how many the
 // tracker assigned so.

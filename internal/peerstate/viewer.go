@@ -20,7 +20,6 @@ type Viewer struct {
 	edgeDown   bool         // the feed is known to fail
 	strain     Strain
 	retreat    Retreat
-	starved    bool // this program lacks time
 	fairness   Fairness
 	edge       EdgeRate
 	fetching   int    // bytes that the edge was asked for and has not brought
